@@ -1,0 +1,1 @@
+"""Every door: HTTP, jobs, command line, console; settings, database and migrations."""

@@ -1,0 +1,61 @@
+"""How commands speak: one JSON document on stdout with `--json`, tables and progress on stderr."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+err = Console(stderr=True)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+"""The flag that every command with a result takes; the parameter is `as_json`."""
+
+Report = Callable[[float, str], None]
+"""Tells progress: the share done from 0 to 1 and what is being done now."""
+
+
+def emit(document: Mapping[str, Any], as_json: bool, *tables: Table | str) -> None:
+    """Prints the document alone on stdout with `--json`, else the tables that show it."""
+    if as_json:
+        click.echo(json.dumps(document, allow_nan=False))
+        return
+    out = Console()
+    for table in tables:
+        out.print(table)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Returns a table for people; numbers stand to the right, with thousands marked."""
+    made = Table(title=title, title_justify="left", header_style="bold")
+    for at, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
+        made.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        made.add_row(*(_cell(cell) for cell in row))
+    return made
+
+
+def _cell(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:,.2f}" if abs(cell) < 1000 else f"{cell:,.0f}"
+    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Report]:
+    """Shows a progress bar on a terminal, nothing elsewhere; yields the function to report to."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err,
+        transient=True, disable=not err.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(title, total=1.0)
+
+        def report(share: float, doing: str) -> None:
+            bar.update(task, completed=share, description=doing or title)
+
+        yield report

@@ -1,0 +1,1 @@
+"""The console: server-rendered pages for the planner and the supply manager."""

@@ -1,0 +1,1 @@
+"""Services, rate cards and quotes, shipments, tracking, delays, emissions, connectors."""

@@ -1,0 +1,69 @@
+"""The brand: everything that a planner brings, as one frozen value."""
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+Row = Mapping[Hashable, Any]
+"""One row of a table: `frame.to_dict("records")` gives a list of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the brand wants to reach."""
+
+    service_level: float = 0.98
+    logistics_cost_share: float = 0.08
+    promise_hours: float = 72.0
+    inventory_turns: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What the brand weighs against money, in settlement currency."""
+
+    carbon_price_per_tonne: float = 0.0
+    lateness_cost_per_day: float = 0.0
+    split_cost: float = 0.0
+    unmet_share_of_value: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """One brand: its settings and the tables of its folder.
+
+    `tables[name]` is a DataFrame with every column of the attribute table in its order, defaults
+    filled in. Text is `str` ("" when empty), numbers are float64 (NaN when empty), required or
+    defaulted whole numbers int64, dates naive datetime64 (NaT when empty), moments datetime64 in
+    UTC, flags bool. Tables that the folder lacks are there, empty. Never change a table in place:
+    use `with_table`.
+    """
+
+    name: str
+    currency: str
+    today: date
+    rules_date: date
+    horizon_weeks: int = 13
+    bucket: str = "week"
+    targets: Targets = field(default_factory=Targets)
+    weights: Weights = field(default_factory=Weights)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=lambda: MappingProxyType({}))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Returns one table of the folder by name, such as `"sites"`."""
+        return self.tables[name]
+
+    def with_table(self, name: str, frame: pd.DataFrame) -> "Brand":
+        """Returns the same brand with one table exchanged."""
+        return replace(self, tables=MappingProxyType({**self.tables, name: frame}))
+
+
+def number(cell: object, empty: float = 0.0) -> float:
+    """Returns a cell of a table as a number, and `empty` for a cell that holds none."""
+    value = float(str(cell))
+    return empty if math.isnan(value) else value

@@ -1,0 +1,1 @@
+"""The brand folder: its attribute table, its reader and its checks."""

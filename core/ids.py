@@ -1,0 +1,21 @@
+"""Prefixed ids: `pln_` plus 26 characters that sort by time of minting."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
+_TIME_BITS, _RANDOM_BYTES, _LENGTH = 48, 10, 26
+
+Entropy = Callable[[int], bytes]
+"""Gives that many random bytes: `os.urandom` in service, `Random(seed).randbytes` in tests."""
+
+
+def mint(prefix: str, now: datetime, entropy: Entropy) -> str:
+    """Returns a new id whose order is the order of minting, to the millisecond.
+
+    Layout of the 128 bits as in ULID: 48 bits of Unix milliseconds, 80 random bits.
+    """
+    moment = int(now.timestamp() * 1000) & ((1 << _TIME_BITS) - 1)
+    value = (moment << (8 * _RANDOM_BYTES)) | int.from_bytes(entropy(_RANDOM_BYTES))
+    digits = [_ALPHABET[(value >> shift) & 31] for shift in range(5 * (_LENGTH - 1), -1, -5)]
+    return f"{prefix}_{''.join(digits)}"

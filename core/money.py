@@ -1,0 +1,65 @@
+"""Money in integer minor units with its currency code; floats never cross an edge."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
+
+from babel.numbers import format_currency, get_currency_precision, list_currencies
+
+from core.errors import BadInput
+
+
+@cache
+def currencies() -> frozenset[str]:
+    """Returns every ISO 4217 code that the system accepts."""
+    return frozenset(list_currencies())
+
+
+@cache
+def exponent(currency: str) -> int:
+    """Returns the decimals of a currency's minor unit: 2 for EUR, 0 for JPY, 3 for KWD."""
+    if currency not in currencies():
+        raise BadInput(f"Expected an ISO 4217 currency code such as 'EUR', got {currency!r}.")
+    return get_currency_precision(currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in minor units: `Money(1299, "EUR")` is EUR 12.99."""
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.minor, int) or isinstance(self.minor, bool):
+            raise BadInput(f"Expected a whole number of minor units, got {self.minor!r}.")
+        exponent(self.currency)
+
+    @classmethod
+    def of(cls, amount: float | Decimal | int | str, currency: str) -> "Money":
+        """Returns the amount in major units rounded half-even to the minor unit.
+
+        >>> Money.of(12.985, "EUR")
+        Money(minor=1298, currency='EUR')
+        """
+        scaled = Decimal(str(amount)).scaleb(exponent(currency))
+        if not scaled.is_finite():
+            raise BadInput(f"Expected a finite amount, got {amount!r}.")
+        return cls(int(scaled.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)), currency)
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount in major units, exact."""
+        return Decimal(self.minor).scaleb(-exponent(self.currency))
+
+    def __add__(self, other: "Money") -> "Money":
+        if other.currency != self.currency:
+            raise BadInput(f"Expected {self.currency}, got {other.currency}.")
+        return Money(self.minor + other.minor, self.currency)
+
+    def as_json(self) -> dict[str, int | str]:
+        """Returns the form that crosses every edge: `{"amount": 1299, "currency": "EUR"}`."""
+        return {"amount": self.minor, "currency": self.currency}
+
+    def __str__(self) -> str:
+        return format_currency(self.amount, self.currency, locale="en")

@@ -1,0 +1,1 @@
+"""Brand folders that run, written by `entrepot example`."""

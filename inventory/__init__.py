@@ -1,0 +1,1 @@
+"""Items, the stock ledger and reservations, demand, replenishment and suppliers."""

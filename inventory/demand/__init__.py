@@ -1,0 +1,1 @@
+"""Demand: history to calibrated forecasts per item and region."""

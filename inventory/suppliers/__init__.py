@@ -1,0 +1,1 @@
+"""Suppliers: scores, offers and sourcing."""

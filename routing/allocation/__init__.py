@@ -1,0 +1,1 @@
+"""Allocation: which site serves which region with which service, at a proven optimum."""

@@ -1,0 +1,1 @@
+"""Order plans: site, service, split and customs route of one order, chosen together."""

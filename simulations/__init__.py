@@ -1,0 +1,1 @@
+"""What-if and replay: scenarios, outcomes, comparison."""
