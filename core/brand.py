@@ -67,3 +67,14 @@ def number(cell: object, empty: float = 0.0) -> float:
     """Returns a cell of a table as a number, and `empty` for a cell that holds none."""
     value = float(str(cell))
     return empty if math.isnan(value) else value
+
+
+SERVING_TIERS = frozenset({"central", "forward", "bonded"})
+"""Tiers of sites that ship orders to customers."""
+
+
+def serving_sites(brand: Brand) -> tuple[str, ...]:
+    """Returns the ids of sites from which customers' orders may leave, in folder order."""
+    sites = brand.table("sites")
+    serves = sites["tier"].isin(SERVING_TIERS) & (sites["status"] != "closed")
+    return tuple(str(site) for site in sites["site"][serves])

@@ -6,11 +6,8 @@ from datetime import time
 from functools import cached_property
 from types import MappingProxyType
 
-from core.brand import Brand, Row, number
+from core.brand import SERVING_TIERS, Brand, Row, number
 from core.places import Point
-
-SERVING_TIERS = frozenset({"central", "forward", "bonded"})
-"""Tiers that ship orders to customers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 REQUIRED_TABLES = ("sites", "regions", "items")
+SETTINGS = "brand"
 PARQUET_TABLES = ("demand", "forecast", "orders")
 
 
@@ -62,12 +63,18 @@ class TableSchema:
 
 @cache
 def schemas() -> dict[str, TableSchema]:
-    """Returns every table of the brand folder by name."""
+    """Returns every table of the brand folder by name, and the keys of brand.toml as `brand`."""
     grouped: dict[str, list[Attribute]] = {}
     text = files("core.folder").joinpath("attributes.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         grouped.setdefault(row["table"], []).append(_attribute(row))
     return {name: TableSchema(name, tuple(attributes)) for name, attributes in grouped.items()}
+
+
+@cache
+def tables() -> tuple[str, ...]:
+    """Returns the names of the tables that are files of rows, in their order."""
+    return tuple(name for name in schemas() if name != SETTINGS)
 
 
 def _attribute(row: dict[str, str]) -> Attribute:

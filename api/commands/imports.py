@@ -1,0 +1,41 @@
+"""`entrepot import`: turns other formats into a brand folder."""
+
+from pathlib import Path
+
+import click
+
+from api.commands.output import emit, json_option
+from core.errors import BadInput, Problem
+from core.folder.workbook import check_workbook, template
+from core.folder.writer import write_brand
+
+
+@click.group("import")
+def command() -> None:
+    """Turn a workbook into a brand folder."""
+
+
+@command.command("excel")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+def excel(file: Path, folder: Path, as_json: bool) -> None:
+    """Write a brand folder from a workbook with one sheet a table."""
+    checked = check_workbook(file)
+    if checked.brand is None:
+        raise BadInput(checked.problems)
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput([Problem(str(folder), 0, 0, "folder is not empty; name a new one")])
+    write_brand(checked.brand, folder)
+    emit({"folder": str(folder), "counts": dict(checked.counts)}, as_json, f"Wrote {folder}.")
+
+
+@command.command("template")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def excel_template(file: Path, as_json: bool) -> None:
+    """Write an empty workbook with a sheet for each table and a note on each column."""
+    if file.exists():
+        raise BadInput([Problem(str(file), 0, 0, "file exists; name a new one")])
+    template().save(file)
+    emit({"file": str(file)}, as_json, f"Wrote {file}.")

@@ -1,0 +1,205 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from core.brand import Brand
+from core.errors import BadInput
+from core.folder.columns import blank
+from core.folder.reader import check_folder, read_brand
+from core.folder.schema import schemas, tables
+from core.folder.workbook import check_workbook, template
+from core.folder.writer import complete, write_brand
+from tests.builders import two_sites_one_item
+
+
+def same(one: Brand, other: Brand) -> bool:
+    settings = all(
+        getattr(one, name) == getattr(other, name) for name in one.__slots__ if name != "tables"
+    )
+    return settings and all(one.table(name).equals(other.table(name)) for name in tables())
+
+
+def test_a_written_brand_reads_back_the_same(tmp_path: Path) -> None:
+    brand = two_sites_one_item()
+    write_brand(brand, tmp_path)
+    assert same(read_brand(tmp_path), brand)
+
+
+def test_csv_and_parquet_read_alike(tmp_path: Path) -> None:
+    brand = two_sites_one_item()
+    write_brand(brand, tmp_path)
+    brand.table("forecast").to_csv(tmp_path / "forecast.csv", index=False)
+    (tmp_path / "forecast.parquet").unlink()
+    assert same(read_brand(tmp_path), brand)
+
+
+def test_two_files_for_one_table_are_a_problem(tmp_path: Path) -> None:
+    write_brand(two_sites_one_item(), tmp_path)
+    two_sites_one_item().table("forecast").to_csv(tmp_path / "forecast.csv", index=False)
+    assert "same table" in str(check_folder(tmp_path).problems[0])
+
+
+def test_every_table_has_defaults_that_it_accepts() -> None:
+    for name in tables():
+        assert complete(name, blank(name)).equals(blank(name))
+        for attribute in schemas()[name].attributes:
+            assert not (attribute.required and attribute.default), attribute
+
+
+def test_every_reference_names_a_column_that_exists() -> None:
+    for schema in schemas().values():
+        for attribute in schema.attributes:
+            if attribute.refers:
+                table, column = attribute.refers.split(".")
+                assert column in schemas()[table].columns
+
+
+BRAND = 'name = "Faulty"\ncurrency = "EUR"\ntoday = 2026-09-01\nhorizon_week = 13\n'
+FAULTY = {
+    "brand.toml": BRAND,
+    "sites.csv": (
+        "site,tier,country,latitude,longitude,time_zone,outbound_units\n"
+        "A,central,DE,53.5,10,Europe/Berlin,100\n"
+        "B,forwards,TH,13.7,100.5,Asia/Bangkok,\n"
+        "C,bonded,XX,22.5,114.0,Asia/Shanghai,\n"
+        "D,central,US,133.7,-118.2,America/Los_Angelos,NaN\n"
+    ),
+    "regions.csv": "region,country,latitude,longitude\nDE,DE,50,10\nDE,DE,51,10\n",
+    "items.csv": "item,weight_kg,value,colour\nI1,heavy,10,red\nI2,0.5,inf,\nI3,,3,\n",
+    "stock.csv": "site,item,on_hand\nA,I1,-5\nA,I9,4\nZ,I1,2.5\n",
+    "rates.csv": (
+        "service,site,region,weight_from_kg,weight_to_kg,transit_days,valid_from,valid_to\n"
+        "EXP,A,DE,0,5,2,2026-01-01,2026-06-30\n"
+        "EXP,A,DE,0,5,2,2026-06-30,2026-12-31\n"
+        "EXP,A,DE,8,8,2,01.02.2026,\n"
+    ),
+    "duties.csv": "destination,duty_rate,valid_from\nEU,0.05\n",
+    "stok.csv": "site,item,on_hand\n",
+}
+EXPECTED = [
+    "brand.toml:4:1: unknown key 'horizon_week'; did you mean horizon_weeks?",
+    "duties.csv:2:0: expected 3 cells, got 2",
+    "duties.csv:2:3: valid_from is required; it is empty or not a number",
+    "items.csv:1:4: unknown column 'colour'",
+    "items.csv:2:2: expected a number such as 12.5, got 'heavy'",
+    "items.csv:3:3: expected an amount such as 12.50, got 'inf'",
+    "items.csv:4:2: weight_kg is required; it is empty",
+    "services.csv:0:0: file is missing; rates.csv refers to it by service",
+    "rates.csv:3:7: dates overlap with line 2, which has the same key",
+    "rates.csv:4:5: expected more than weight_from_kg",
+    "rates.csv:4:7: expected a date such as 2026-07-01, got '01.02.2026'",
+    "regions.csv:3:1: repeats the region of line 2",
+    "sites.csv:3:2: expected one of central, forward, bonded, return, supplier, port, got 'forwar",
+    "sites.csv:4:3: expected an ISO 3166-1 alpha-2 code such as DE, got 'XX'",
+    "sites.csv:5:4: expected at most 90, got 133.7",
+    "sites.csv:5:6: expected an IANA time zone such as Europe/Berlin, got 'America/Los_Angelos'",
+    "sites.csv:5:7: expected a number such as 12.5, got 'NaN'",
+    "stock.csv:2:3: expected at least 0, got -5",
+    "stock.csv:3:2: unknown item 'I9'; did you mean",
+    "stock.csv:4:1: unknown site 'Z'",
+    "stock.csv:4:3: expected a whole number, got '2.5'",
+    "stok.csv:0:0: unknown file; did you mean stock?",
+]
+
+
+def test_every_planted_fault_is_listed_at_its_place(tmp_path: Path) -> None:
+    for name, text in FAULTY.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    told = [str(problem) for problem in check_folder(tmp_path).problems]
+    for expected in EXPECTED:
+        assert any(line.startswith(expected) for line in told), expected
+
+
+@pytest.mark.parametrize("missing", ["brand.toml", "sites.csv", "regions.csv", "items.csv"])
+def test_a_missing_required_file_is_named(tmp_path: Path, missing: str) -> None:
+    write_brand(two_sites_one_item(), tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(BadInput, match=f"{missing}:0:0: file is missing"):
+        read_brand(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("name = ", "brand.toml:1:"),
+        ('name = "a"\ncurrency = "EURO"\ntoday = 2026-01-01\n', "brand.toml:2:1: expected an ISO"),
+        ('name = "a"\ncurrency = "EUR"\ntoday = "soon"\n', "brand.toml:3:1: expected a date"),
+    ],
+)
+def test_broken_settings_say_where(tmp_path: Path, text: str, problem: str) -> None:
+    write_brand(two_sites_one_item(), tmp_path)
+    (tmp_path / "brand.toml").write_text(text)
+    assert any(str(one).startswith(problem) for one in check_folder(tmp_path).problems)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "file is empty"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b'site,item,on_hand\n"A,I1,5\n', "broken CSV"),
+        (b"site,site,on_hand\nA,A,5\n", "stands twice"),
+        (b"site,item,on_hand\nA,I1,5,6\n", "expected 3 cells, got 4"),
+    ],
+)
+def test_a_broken_file_is_a_problem_not_a_crash(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    write_brand(two_sites_one_item(), tmp_path)
+    (tmp_path / "stock.csv").write_bytes(content)
+    assert any(problem in str(one) for one in check_folder(tmp_path).problems)
+
+
+def test_a_parquet_file_that_is_none_is_a_problem(tmp_path: Path) -> None:
+    write_brand(two_sites_one_item(), tmp_path)
+    (tmp_path / "demand.parquet").write_bytes(b"PAR1nonsense")
+    assert "demand.parquet:0:0: not a Parquet file" in str(check_folder(tmp_path).problems[0])
+
+
+def test_parquet_cells_are_checked_like_csv_cells(tmp_path: Path) -> None:
+    write_brand(two_sites_one_item(), tmp_path)
+    frame = pd.DataFrame(
+        {
+            "date": [pd.Timestamp("2026-01-01"), pd.NaT, pd.Timestamp("2026-01-02")],
+            "region": ["DE", "DE", "FR"],
+            "item": ["MUG", "MUG", "MUG"],
+            "quantity": [1.0, -2.0, float("inf")],
+        }
+    )
+    frame.to_parquet(tmp_path / "demand.parquet")
+    told = [str(problem) for problem in check_folder(tmp_path).problems]
+    for place in ("2:1: date is required", "2:4: expected at least 0", "3:2: unknown region 'FR'"):
+        assert any(line.startswith(f"demand.parquet:{place}") for line in told), told
+    assert any(line.startswith("demand.parquet:3:4: expected a number") for line in told)
+
+
+def test_many_problems_are_counted_but_not_all_listed(tmp_path: Path) -> None:
+    write_brand(two_sites_one_item(), tmp_path)
+    rows = "".join("DE-HAM,MUG,x\n" for _ in range(5000))
+    (tmp_path / "stock.csv").write_text("site,item,on_hand\n" + rows)
+    checked = check_folder(tmp_path)
+    assert checked.total >= 5000
+    assert len(checked.problems) <= 2500
+
+
+def test_a_filled_template_becomes_a_brand(tmp_path: Path) -> None:
+    book = template()
+    book["brand"].append(["Book brand", "EUR", "2026-09-01"])
+    book["sites"].append(["A", "", "central", "DE", 53.5, 10])
+    book["regions"].append(["DE", "", "DE", 50, 10])
+    book["items"].append(["I1", "", "", 0.5, None, None, None, None, 10])
+    book.save(tmp_path / "brand.xlsx")
+    checked = check_workbook(tmp_path / "brand.xlsx")
+    assert checked.problems == ()
+    assert checked.brand is not None
+    assert checked.brand.table("items")["value"].tolist() == [10.0]
+
+
+def test_a_workbook_problem_names_sheet_row_and_column(tmp_path: Path) -> None:
+    book = template()
+    book["brand"].append(["Book brand", "EUR", "2026-09-01"])
+    book["sites"].append(["A", "", "middle", "DE", 53.5, 10])
+    book.save(tmp_path / "brand.xlsx")
+    told = [str(problem) for problem in check_workbook(tmp_path / "brand.xlsx").problems]
+    assert any(line.startswith("sites:2:3: expected one of") for line in told)

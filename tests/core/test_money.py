@@ -1,0 +1,39 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import BadInput
+from core.money import Money
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [("12.99", "EUR", 1299), ("1200", "JPY", 1200), ("1.2345", "KWD", 1234), (0.1, "GBP", 10)],
+)
+def test_amounts_become_minor_units_of_their_currency(
+    amount: str | float, currency: str, minor: int
+) -> None:
+    assert Money.of(amount, currency) == Money(minor, currency)
+
+
+@given(st.integers(-(10**12), 10**12), st.sampled_from(["EUR", "JPY", "KWD"]))
+def test_minor_units_survive_the_way_through_major_units(minor: int, currency: str) -> None:
+    assert Money.of(Money(minor, currency).amount, currency) == Money(minor, currency)
+
+
+def test_two_currencies_do_not_add() -> None:
+    with pytest.raises(BadInput, match="Expected EUR, got GBP"):
+        Money(1, "EUR") + Money(1, "GBP")
+
+
+@pytest.mark.parametrize("amount", [float("nan"), float("inf"), Decimal("-Infinity")])
+def test_an_amount_is_finite(amount: float | Decimal) -> None:
+    with pytest.raises(BadInput, match="finite"):
+        Money.of(amount, "EUR")
+
+
+def test_an_unknown_currency_is_refused() -> None:
+    with pytest.raises(BadInput, match="ISO 4217"):
+        Money(1, "ECU1")
