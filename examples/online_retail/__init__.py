@@ -1,0 +1,1 @@
+"""The real example: orders of a British gift shop on a network of six hubs."""
