@@ -1,0 +1,1 @@
+"""Benchmarks: each measures a peer or a floor in the same run and asserts the same answer."""

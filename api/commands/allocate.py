@@ -1,0 +1,97 @@
+"""`entrepot allocate`: where stock should serve demand, what it costs, and the proof."""
+
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from api.commands.output import Report, emit, json_option, progress, table
+from core.brand import Brand
+from core.folder.reader import read_brand
+from routing.allocation.allocate import allocate
+from routing.allocation.result import Allocation
+from simulations.run import forecast_once
+from simulations.scenarios import apply, read_scenario
+
+_MOST_SHOWN = 15
+
+
+@click.command("allocate")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--scenario", type=click.Path(path_type=Path, dir_okay=False), help="Overrides to apply first."
+)
+@click.option(
+    "--gap",
+    type=click.FloatRange(0.0, 1.0),
+    default=1e-6,
+    help="Gap that is good enough; the exact route always proves 1e-6.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write flows, moves, unmet and prices here as Parquet.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    help="Processes to spread the work over; changes nothing on the exact route.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 2), default=0, help="Seed of a forecast to be made."
+)
+@json_option
+def command(
+    folder: Path,
+    scenario: Path | None,
+    gap: float,
+    out: Path | None,
+    workers: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Allocates the stock of a brand folder to its forecast demand at a proven optimum."""
+    brand = read_brand(folder)
+    with progress("Allocating") as report:
+        made = allocate(_what_if(brand, scenario, seed, report), seed=seed, report=report)
+    if out:
+        made.save(out)
+    emit(made.document(), as_json, *_tables(made, brand.currency))
+
+
+def _what_if(brand: Brand, scenario: Path | None, seed: int, report: Report) -> Brand:
+    """The brand with the overrides of a scenario; demand is forecast before they change it."""
+    if scenario is None:
+        return brand
+    overrides = read_scenario(scenario)
+    return apply(forecast_once(brand, seed, report), overrides)
+
+
+def _tables(made: Allocation, currency: str) -> tuple[Table | str, ...]:
+    proof = (
+        f"[bold]{made.status}[/bold]: {made.objective:,.2f} {currency}, no plan costs less than "
+        f"{made.bound:,.2f} (gap {made.gap:.1e}), {made.seconds['total']:.1f} s"
+    )
+    costs = [[name, amount] for name, amount in made.costs.items()]
+    units = [[name, amount] for name, amount in made.units.items()]
+    kpis = [[name, figure] for name, figure in made.kpis.items()]
+    shown = (
+        proof,
+        table(f"Costs in {currency}", ("cost", "amount"), costs),
+        table("Units", ("units", "amount"), units),
+        table("Key figures", ("figure", "value"), kpis),
+    )
+    return (*shown, *_binding(made, currency), *_unmet(made))
+
+
+def _binding(made: Allocation, currency: str) -> list[Table]:
+    rows = [[escape(row.row), row.price] for row in made.binding[:_MOST_SHOWN]]
+    title = f"What one more would save in {currency}"
+    return [table(title, ("capacity that binds", "price"), rows)] if rows else []
+
+
+def _unmet(made: Allocation) -> list[Table]:
+    rows = [[reason, units] for reason, units in made.reasons().items()]
+    return [table("Units not served, and why", ("reason", "units"), rows)] if rows else []

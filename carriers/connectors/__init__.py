@@ -1,0 +1,1 @@
+"""Connectors: each carrier's own words in, tracking events out."""

@@ -1,0 +1,70 @@
+"""Exchange rates: the brand's table, the pegs, and the history of the ECB."""
+
+from dataclasses import replace
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from core.brand import Brand
+from core.errors import BadInput
+from core.folder.writer import complete
+from core.fx import rate_on
+from tests.builders import two_sites_one_item
+
+
+def with_fx(*rows: tuple[str, str, float]) -> Brand:
+    frame = pd.DataFrame(list(rows), columns=["currency", "date", "rate"])
+    return two_sites_one_item().with_table("fx", complete("fx", frame))
+
+
+def test_the_settlement_currency_is_worth_one() -> None:
+    brand = two_sites_one_item()
+    assert rate_on(brand, "EUR", date(2026, 9, 7)) == 1.0
+    assert rate_on(brand, "", date(2026, 9, 7)) == 1.0
+
+
+def test_the_euro_reference_rate_of_a_day_is_found() -> None:
+    """The ECB fixed 1.3492 dollars for a euro on 2011-12-01."""
+    brand = two_sites_one_item()
+    assert 1 / rate_on(brand, "USD", date(2011, 12, 1)) == pytest.approx(1.3492, abs=1e-9)
+
+
+def test_a_sunday_takes_the_rate_of_friday() -> None:
+    brand = two_sites_one_item()
+    assert rate_on(brand, "GBP", date(2026, 9, 6)) == rate_on(brand, "GBP", date(2026, 9, 4))
+
+
+def test_days_to_come_take_the_last_known_rate() -> None:
+    brand = two_sites_one_item()
+    assert rate_on(brand, "JPY", date(2035, 1, 1)) == rate_on(brand, "JPY", date(2034, 1, 1))
+
+
+def test_the_newest_row_of_the_brand_before_the_date_wins() -> None:
+    brand = with_fx(
+        ("USD", "2026-01-01", 0.9), ("USD", "2026-09-01", 0.8), ("USD", "2027-01-01", 2)
+    )
+    assert rate_on(brand, "USD", date(2026, 9, 7)) == 0.8
+    assert rate_on(brand, "USD", date(2026, 3, 1)) == 0.9
+
+
+def test_rows_after_the_date_are_not_known_yet() -> None:
+    brand = with_fx(("USD", "2027-01-01", 2.0))
+    assert rate_on(brand, "USD", date(2026, 9, 7)) != 2.0
+
+
+@pytest.mark.parametrize(("currency", "per_dollar"), [("AED", 3.6725), ("SAR", 3.75)])
+def test_dirham_and_riyal_follow_the_dollar(currency: str, per_dollar: float) -> None:
+    on, brand = date(2026, 9, 7), with_fx(("USD", "2026-09-01", 0.8))
+    assert rate_on(brand, currency, on) == pytest.approx(0.8 / per_dollar)
+
+
+def test_a_pegged_settlement_currency_turns_the_rate_around() -> None:
+    brand = replace(two_sites_one_item(), currency="AED")
+    assert rate_on(brand, "USD", date(2026, 9, 7)) == pytest.approx(3.6725)
+
+
+@pytest.mark.parametrize(("currency", "on"), [("VND", date(2026, 9, 7)), ("USD", date(1990, 1, 1))])
+def test_an_unknown_rate_is_refused_with_a_repair(currency: str, on: date) -> None:
+    with pytest.raises(BadInput, match=r"add a row to fx\.csv"):
+        rate_on(two_sites_one_item(), currency, on)
