@@ -1,15 +1,20 @@
 """How commands speak: one JSON document on stdout with `--json`, tables and progress on stderr."""
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+_WIDE = 150
 
 err = Console(stderr=True)
 
@@ -25,17 +30,23 @@ def emit(document: Mapping[str, Any], as_json: bool, *tables: Table | str) -> No
     if as_json:
         click.echo(json.dumps(document, allow_nan=False))
         return
-    out = Console()
+    out = screen()
     for table in tables:
         out.print(table)
 
 
+def screen() -> Console:
+    """Returns where tables go: the terminal, or a page wide enough that no cell is cut."""
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(width=wide, highlight=False)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """Returns a table for people; numbers stand to the right, with thousands marked."""
-    made = Table(title=title, title_justify="left", header_style="bold")
+    made = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for at, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
-        made.add_column(column, justify="right" if numeric else "left")
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         made.add_row(*(_cell(cell) for cell in row))
     return made
@@ -44,7 +55,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 def _cell(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:,.2f}" if abs(cell) < 1000 else f"{cell:,.0f}"
-    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else escape(str(cell))
+    whole = isinstance(cell, int) and not isinstance(cell, bool)
+    return f"{cell:,}" if whole else escape(str(cell))
 
 
 @contextmanager
