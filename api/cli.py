@@ -68,7 +68,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code of one command; problems and errors go to stderr, never a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        given = list(arguments) if arguments is not None else None
+        code = cli.main(args=given, standalone_mode=False)  # what `context.exit` was given, or None
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -92,7 +93,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         click.echo(f"{type(error).__name__}: {error} (ENTREPOT_DEBUG=1 shows where)", err=True)
         return 1
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

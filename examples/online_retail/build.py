@@ -134,7 +134,7 @@ def _brand(frames: dict[str, pd.DataFrame]) -> Brand:
         targets=Targets(),
         weights=Weights(
             carbon_price_per_tonne=60.0,
-            lateness_cost_per_day=0.05,
+            lateness_cost_per_day=0.4,
             split_cost=1.5,
             unmet_share_of_value=1.0,
         ),

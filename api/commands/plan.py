@@ -1,0 +1,100 @@
+"""`entrepot plan`: how one order would be served, and why not otherwise."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from api.commands.output import emit, json_option, table
+from api.services.orders import asked_of, read_order
+from core.brand import Brand
+from core.folder.reader import read_brand
+from core.money import Money
+from routing.allocation.prices import load_prices
+from routing.fulfillment.context import PlanningContext, availability_of
+from routing.fulfillment.document import document_of
+from routing.fulfillment.plan import Plan
+from routing.fulfillment.planning import plan
+
+
+@click.command("plan")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("order", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--prices",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Shadow prices, as allocate --out writes them (prices.parquet).",
+)
+@json_option
+def command(folder: Path, order: Path, prices: Path | None, as_json: bool) -> None:
+    """Plans the order in a JSON file on the stock of a brand folder; reserves nothing.
+
+    An order without `placed_at` counts as placed when the planning date begins (UTC).
+    """
+    body = read_order(order)
+    brand = read_brand(folder)
+    context = PlanningContext.of(brand, load_prices(prices) if prices else None)
+    asked = asked_of(body, context, _dawn(brand))
+    made = plan(asked.order, availability_of(brand), context, asked.wishes)
+    emit(document_of(made), as_json, *_shown(made))
+
+
+def _dawn(brand: Brand) -> datetime:
+    return datetime.combine(brand.today, time(), UTC)
+
+
+def _shown(made: Plan) -> Iterator[Table | str]:
+    parts = (_summary(made), _legs(made), _costs(made), _unserved(made), _options(made))
+    return (part for part in parts if part)
+
+
+def _summary(made: Plan) -> str:
+    promise, landed = made.promise, made.landed_cost
+    proof = "proven the cheapest" if made.decision.gap == 0 else (
+        f"at most {made.decision.gap:.1%} from the cheapest"
+    )  # fmt: skip
+    return (
+        f"Order {made.order} to {made.region}: {len(made.legs)} leg(s), landed cost "
+        f"{landed.total} (an estimate), promised by {promise.by:%Y-%m-%d %H:%M} UTC with "
+        f"probability {promise.probability:.2f}, {made.carbon_kg:.2f} kg CO2e; "
+        f"{made.decision.considered} options considered, {proof}.\n"
+    )
+
+
+def _legs(made: Plan) -> Table | str:
+    columns = ("site", "service", "route", "units", "parcels", "cost", "median delivery", "P")
+    rows = [
+        [leg.site, leg.service, leg.customs_route, sum(line.quantity for line in leg.lines),
+         len(leg.parcels), _short(leg.cost.total), f"{leg.delivery.p50:%Y-%m-%d %H:%M}",
+         leg.delivery.probability]
+        for leg in made.legs
+    ]  # fmt: skip
+    return table("Legs", columns, rows) if rows else "No leg serves the order."
+
+
+def _costs(made: Plan) -> Table | str:
+    rows = [
+        [name, *(_short(leg.cost.terms()[name]) for leg in made.legs), _short(term)]
+        for name, term in made.landed_cost.terms().items()
+    ]
+    columns = (made.currency, *(f"{leg.site} {leg.service}" for leg in made.legs), "order")
+    return table("Landed cost", columns, rows) if made.legs else ""
+
+
+def _unserved(made: Plan) -> Table | str:
+    rows = [[short.line, short.item, short.quantity, short.reason] for short in made.unserved]
+    return table("Not served", ("line", "item", "units", "reason"), rows) if rows else ""
+
+
+def _options(made: Plan) -> Table:
+    rows = [
+        [lost.option, "" if lost.cost is None else _short(lost.cost), lost.reason]
+        for lost in made.decision.rejected
+    ]
+    return table("Options that lost", ("option", "full cost", "why"), rows)
+
+
+def _short(money: Money) -> str:
+    return f"{money.amount:,}"

@@ -1,0 +1,123 @@
+"""`/v1/stock`: levels, the ledger, and movements written by people."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+
+from api.bodies import Body, Code, Moment, Text, View
+from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
+from api.idempotency import OnceDep
+from api.pages import Page, PagingDep
+from api.services import stock as services
+from api.services.brands import current_brand
+from api.services.keys import Caller
+from inventory import store
+from inventory.stock import Entry, Movement, MovementKind, StockKey, StockLevel
+
+router = APIRouter(prefix="/v1/stock", tags=["stock"])
+
+Reader = Depends(allow("planner", "order-service", "auditor"))
+Change = Annotated[int, Field(strict=True, ge=-1_000_000_000, le=1_000_000_000)]
+Names = Annotated[list[Code] | None, Query(max_length=500)]
+
+
+class MovementCreate(Body):
+    """A movement to write: units received or returned, or a corrected count."""
+
+    site: Code
+    item: Code
+    customs: Literal["free", "bonded"] = "free"
+    kind: Literal[MovementKind.RECEIPT, MovementKind.RETURN, MovementKind.ADJUSTMENT]
+    quantity: Change
+    reference: Text = ""
+    expected_on_hand: Annotated[int, Field(strict=True, ge=0)] | None = None
+
+
+class MovementView(View):
+    """One line of the ledger."""
+
+    id: str
+    at: Moment
+    site: str
+    item: str
+    customs: str
+    kind: str
+    quantity: int
+    reserved: int
+    reference: str
+    actor: str
+
+
+class StockView(View):
+    """One stock row; `available` is what a new reservation can still take."""
+
+    site: str
+    item: str
+    customs: str
+    on_hand: int
+    reserved: int
+    safety: int
+    available: int
+    bonded_since: date | None
+
+
+@router.get("", dependencies=[Reader])
+def list_stock(
+    session: SessionDep, clock: ClockDep, paging: PagingDep, site: Names = None, item: Names = None
+) -> Page[StockView]:
+    """Returns stock by site, item and customs state."""
+    after = paging.after(str, str, str)
+    rows = store.levels(session, clock.now(), site, item, _triple(after), paging.asked)
+    return paging.page(rows, key=_place, show=StockView.model_validate)
+
+
+@router.get("/movements", dependencies=[Reader])
+def list_movements(
+    session: SessionDep,
+    paging: PagingDep,
+    site: Code | None = None,
+    item: Code | None = None,
+    reference: Text | None = None,
+) -> Page[MovementView]:
+    """Returns lines of the ledger, newest first."""
+    after = paging.after(str)
+    rows = store.movements(
+        session, site, item, reference, str(after[0]) if after else None, paging.asked
+    )
+    return paging.page(rows, key=_line, show=MovementView.model_validate)
+
+
+@router.post("/movements", status_code=201, response_model=MovementView)
+def create_movement(
+    body: MovementCreate,
+    who: Annotated[Caller, Depends(allow("planner"))],
+    session: SessionDep,
+    clock: ClockDep,
+    entropy: EntropyDep,
+    once: OnceDep,
+) -> Response:
+    """Writes a movement into the ledger and returns it."""
+    movement = services.move(
+        session,
+        current_brand(session),
+        MovementKind(body.kind),
+        StockKey(body.site, body.item, body.customs),
+        body.quantity,
+        Entry(clock.now(), f"key:{who.key}", entropy, body.reference),
+        body.expected_on_hand,
+    )
+    return once.answer(201, MovementView.model_validate(movement))
+
+
+def _place(level: StockLevel) -> tuple[str, str, str]:
+    return (level.site, level.item, level.customs)
+
+
+def _line(movement: Movement) -> tuple[str]:
+    return (movement.id,)
+
+
+def _triple(key: tuple[str | int, ...] | None) -> tuple[str, str, str] | None:
+    return (str(key[0]), str(key[1]), str(key[2])) if key else None

@@ -1,0 +1,92 @@
+"""Use cases of the stock ledger: movements that people write, and the sweep."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from api import store as doors
+from api.database import SessionFactory
+from core.brand import Brand
+from core.clock import Clock
+from core.errors import BadInput, Problem
+from core.ids import Entropy
+from inventory import store
+from inventory.stock import INCOMING, Entry, Lot, Movement, MovementKind, StockKey
+
+ANSWERS_KEPT = timedelta(hours=24)
+"""How long the answer to an Idempotency-Key is replayed."""
+
+SWEEPER = "sweep"
+"""The actor of what the system does by itself."""
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep ended: holds, stored answers and console sign-ins whose time had passed."""
+
+    holds: int
+    answers: int
+    sign_ins: int
+
+
+def move(
+    session: Session,
+    brand: Brand,
+    kind: MovementKind,
+    key: StockKey,
+    quantity: int,
+    entry: Entry,
+    expected: int | None = None,
+) -> Movement:
+    """Returns the movement that a person wrote into the ledger.
+
+    Receipts and returns add units; an adjustment corrects the count by a signed quantity, and with
+    `expected` only if that many are on hand. Raises `BadInput` for a site or item that the brand
+    does not have, `Conflict` when held units would be lost.
+    """
+    _check(brand, kind, key, quantity, expected)
+    if kind in INCOMING:
+        return store.receive(
+            session, [Lot(key.site, key.item, quantity, key.customs)], entry, kind
+        )[0]
+    return store.adjust(session, key, quantity, entry, expected)
+
+
+def sweep(sessions: SessionFactory, clock: Clock, entropy: Entropy) -> Swept:
+    """Returns what was ended; works in short transactions, so that nobody waits for long."""
+    now, holds = clock.now(), 0
+    while ended := _expired_batch(sessions, now, entropy):
+        holds += ended
+    with sessions.begin() as session:
+        answers = doors.forget_answers(session, now - ANSWERS_KEPT)
+        return Swept(holds, answers, doors.forget_sign_ins(session, now))
+
+
+def _expired_batch(sessions: SessionFactory, now: datetime, entropy: Entropy) -> int:
+    with sessions.begin() as session:
+        return store.expire(session, Entry(now, SWEEPER, entropy), limit=_BATCH)
+
+
+def _check(
+    brand: Brand, kind: MovementKind, key: StockKey, quantity: int, expected: int | None
+) -> None:
+    known = {
+        "/site": (brand.table("sites")["site"], key.site),
+        "/item": (brand.table("items")["item"], key.item),
+    }
+    problems = [
+        Problem("", 0, 0, f"No {pointer[1:]} is named {name!r}.", pointer)
+        for pointer, (names, name) in known.items()
+        if not (names == name).any()
+    ]
+    if kind in INCOMING and quantity < 1:
+        problems.append(Problem("", 0, 0, f"A {kind} needs a quantity >= 1.", "/quantity"))
+    if kind in INCOMING and expected is not None:
+        problems.append(Problem("", 0, 0, "Only an adjustment compares.", "/expected_on_hand"))
+    if quantity == 0:
+        problems.append(Problem("", 0, 0, "A movement moves something.", "/quantity"))
+    if problems:
+        raise BadInput(problems)

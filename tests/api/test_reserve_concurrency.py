@@ -1,0 +1,124 @@
+"""Many at once: the last units are promised exactly once, on SQLite and on PostgreSQL."""
+
+import os
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from api.database import SessionFactory, session_factory
+from core.errors import Conflict, OutOfStock
+from inventory import store
+from inventory.stock import Entry, Lot, ReservationState
+from tests.fakes import FakeClock
+
+CLIENTS, UNITS = 64, 10
+
+
+def at_once(clients: int, act: Callable[[int], str]) -> Counter[str]:
+    """How often each outcome came about when all clients start together."""
+    gate = threading.Barrier(clients)
+
+    def client(number: int) -> str:
+        gate.wait(timeout=30)
+        return act(number)
+
+    with ThreadPoolExecutor(clients) as pool:
+        return Counter(pool.map(client, range(clients)))
+
+
+@pytest.fixture
+def entry(clock: FakeClock) -> Entry:
+    return Entry(clock.now(), "test", os.urandom)
+
+
+def stock(sessions: SessionFactory, entry: Entry, *lots: Lot) -> None:
+    with sessions.begin() as session:
+        store.receive(session, lots, entry)
+
+
+def hold(sessions: SessionFactory, entry: Entry, *lots: Lot) -> str:
+    try:
+        with sessions.begin() as session:
+            store.reserve(session, lots, entry, entry.at + timedelta(minutes=30))
+    except OutOfStock:
+        return "refused"
+    return "won"
+
+
+def test_exactly_ten_of_64_clients_win_the_last_ten_units(
+    sessions: SessionFactory, entry: Entry
+) -> None:
+    stock(sessions, entry, Lot("DE-HAM", "MUG", UNITS))
+    outcomes = at_once(CLIENTS, lambda _: hold(sessions, entry, Lot("DE-HAM", "MUG", 1)))
+    assert outcomes == {"won": UNITS, "refused": CLIENTS - UNITS}
+    with sessions() as session:
+        (level,) = store.levels(session)
+        assert (level.on_hand, level.reserved, level.available) == (UNITS, UNITS, 0)
+        assert sum(line.reserved for line in store.movements(session)) == UNITS
+        assert store.reconcile(session) == []
+
+
+def test_orders_over_many_items_in_any_order_never_deadlock(
+    sessions: SessionFactory, entry: Entry
+) -> None:
+    """Each client wants all five items, named in its own order; half of the clients can win."""
+    items = [f"ITEM-{number}" for number in range(5)]
+    stock(sessions, entry, *(Lot("DE-HAM", item, 8) for item in items))
+
+    def order(number: int) -> str:
+        shuffled = random.Random(number).sample(items, len(items))
+        return hold(sessions, entry, *(Lot("DE-HAM", item, 1) for item in shuffled))
+
+    assert at_once(16, order) == {"won": 8, "refused": 8}
+    with sessions() as session:
+        assert store.reconcile(session) == []
+
+
+def test_units_of_an_expired_hold_are_won_once(sessions: SessionFactory, entry: Entry) -> None:
+    stock(sessions, entry, Lot("DE-HAM", "MUG", 4), Lot("DE-HAM", "PLATE", 4))
+    hold(sessions, entry, Lot("DE-HAM", "MUG", 4), Lot("DE-HAM", "PLATE", 4))
+    later = Entry(entry.at + timedelta(minutes=31), "test", os.urandom)
+
+    def order(number: int) -> str:
+        return hold(sessions, later, Lot("DE-HAM", ("MUG", "PLATE")[number % 2], 1))
+
+    assert at_once(16, order) == {"won": 8, "refused": 8}
+    with sessions() as session:
+        assert store.reconcile(session) == []
+
+
+def test_a_hold_is_either_confirmed_or_expired_never_both(
+    engine: Engine, sessions: SessionFactory, entry: Entry
+) -> None:
+    """Half of the clients confirm a moment before the end, half sweep a moment after it."""
+    stock(sessions, entry, Lot("DE-HAM", "MUG", UNITS))
+    with sessions.begin() as session:
+        end = entry.at + timedelta(minutes=30)
+        lots = [Lot("DE-HAM", "MUG", UNITS)]
+        held = store.reserve(session, lots, entry, end).id
+    own = session_factory(engine)
+
+    def act(number: int) -> str:
+        at = end + timedelta(seconds=1 if number % 2 else -1)
+        moment = Entry(at, "test", os.urandom)
+        try:
+            with own.begin() as session:
+                if number % 2:
+                    return f"expired {store.expire(session, moment)}"
+                store.confirm(session, held, moment)
+                return "confirmed"
+        except Conflict as refused:
+            return refused.code
+
+    outcomes = at_once(16, act)
+    with sessions() as session:
+        state = store.get(session, held).state
+        assert store.reconcile(session) == []
+    ends = {"confirmed": ReservationState.CONFIRMED, "expired 1": ReservationState.EXPIRED}
+    assert [ends[outcome] for outcome in outcomes.elements() if outcome in ends] == [state]

