@@ -1,0 +1,108 @@
+"""Allocations as jobs: asked for, made from the current brand, kept for planner and orders."""
+
+import io
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from sqlmodel import Session
+
+from api.queue.records import JobRecord
+from api.queue.store import enqueue, job_of
+from api.services.brands import brand_version, current_brand
+from core.clock import Clock
+from core.errors import Conflict
+from core.ids import Entropy, mint
+from routing.allocation import store
+from routing.allocation.prices import Prices, prices_from
+from routing.allocation.records import AllocationRecord
+from simulations.scenarios import apply, scenario_of
+
+KIND = "allocation.run"
+TABLES = ("flows", "unmet", "prices")
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationView:
+    """An allocation and the job that makes it."""
+
+    allocation: AllocationRecord
+    job: JobRecord
+
+
+@dataclass(slots=True)
+class _Cache:
+    """The prices read last; an allocation never changes once it has ended."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: tuple[str, Prices] | None = None
+
+
+_cache = _Cache()
+
+
+def request_allocation(
+    session: Session,
+    scenario: Mapping[str, Any] | None,
+    gap: float,
+    seed: int,
+    clock: Clock,
+    entropy: Entropy,
+) -> AllocationView:
+    """Returns an allocation of the current brand, or of a what-if, that a job will make.
+
+    Raises `NotFound` before a brand is loaded and `BadInput` for a scenario that means nothing in
+    it, so that a job is started only for what can be planned.
+    """
+    brand = current_brand(session)
+    if scenario is not None:
+        apply(brand, scenario_of(scenario))
+    allocation = mint("alc", clock.now(), entropy)
+    job = enqueue(session, KIND, allocation, {}, clock, entropy)
+    record = AllocationRecord(
+        id=allocation,
+        brand_version=brand_version(session),
+        currency=brand.currency,
+        scenario=dict(scenario) if scenario is not None else None,
+        is_base=scenario is None,
+        gap=gap,
+        seed=seed,
+        job=job.id,
+        created_at=clock.now(),
+    )
+    store.add(session, record)
+    return AllocationView(record, job)
+
+
+def allocation_view(session: Session, allocation: str) -> AllocationView:
+    """Returns an allocation with its job; raises `NotFound`."""
+    record = store.allocation_of(session, allocation)
+    return AllocationView(record, job_of(session, record.job))
+
+
+def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFrame:
+    """Returns `flows`, `unmet` or `prices` of an allocation.
+
+    Raises `NotFound` for an unknown allocation and `Conflict` while its job has not succeeded.
+    """
+    content = store.table_of(session, allocation, table)
+    if content is None:
+        raise Conflict(f"Allocation {allocation} has no result yet.", "not-finished")
+    return pd.read_parquet(io.BytesIO(content))
+
+
+def latest_prices(session: Session, version: str) -> Prices | None:
+    """Returns the prices of the newest finished allocation of a brand version as it is.
+
+    None where no such allocation has finished: then every price is 0. What-ifs are not asked.
+    """
+    record = store.latest_base(session, version)
+    if record is None:
+        return None
+    with _cache.lock:
+        if _cache.kept is None or _cache.kept[0] != record.id:
+            content = store.table_of(session, record.id, "prices")
+            _cache.kept = (record.id, prices_from(content or b""))
+        return _cache.kept[1]
