@@ -1,5 +1,6 @@
 """`entrepot signals`: hazard feeds to signals, and signals to alerts with drafted orders."""
 
+import math
 from pathlib import Path
 
 import click
@@ -103,12 +104,16 @@ def _alerts_table(incidents: tuple[Incident, ...]) -> Table:
         (
             one.impact.severity, one.signal.title, " ".join(one.impact.exposure.sites),
             " ".join(one.impact.exposure.suppliers), len(one.impact.items),
-            f"{one.impact.time_to_survive_days:.0f} days",
-            f"{one.impact.time_to_recover_days:.0f} days", str(one.impact.revenue_at_risk),
+            _days(one.impact.time_to_survive_days),
+            _days(one.impact.time_to_recover_days), str(one.impact.revenue_at_risk),
         )
         for one in incidents
     ]  # fmt: skip
     return table("Alerts", columns, rows)
+
+
+def _days(days: float) -> str:
+    return f"{days:.0f} days" if math.isfinite(days) else "no end"
 
 
 def _drafts_table(incidents: tuple[Incident, ...]) -> Table:

@@ -1,0 +1,1 @@
+"""Feeds: hazard messages of the world, read without trust and without a network."""
