@@ -1,0 +1,9 @@
+"""The console as one router: what `api.app` mounts."""
+
+from fastapi import APIRouter
+
+from api.console import actions, pages
+
+router = APIRouter(include_in_schema=False)
+router.include_router(pages.router)
+router.include_router(actions.router)

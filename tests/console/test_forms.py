@@ -1,0 +1,106 @@
+"""The console's forms start real work, and refuse what cannot be meant."""
+
+import json
+import re
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from api.database import session_factory
+from api.jobs.runner import Runner
+from core.brand import Brand
+from tests.console.brands import six_hubs
+from tests.console.conftest import form_token
+from tests.fakes import FakeClock
+
+pytestmark = pytest.mark.usefixtures("loaded")
+
+
+@pytest.fixture
+def brand() -> Brand:
+    """Six hubs instead of the two sites that other tests load."""
+    return six_hubs()
+
+
+def work(app: FastAPI, clock: FakeClock) -> int:
+    """Works on everything that is due and returns how many jobs there were."""
+    return Runner(session_factory(app.state.engine), clock, "test").run_due()
+
+
+def send(client: TestClient, page: str, **form: str) -> str:
+    answer = client.post(page, data={"csrf": form_token(client), **form})
+    return str(answer.text)
+
+
+def test_an_allocation_is_started_and_shown(
+    app: FastAPI, planner: TestClient, clock: FakeClock
+) -> None:
+    assert "<progress" in send(planner, "/allocation")
+    assert work(app, clock) == 1
+    page = planner.get("/allocation").text
+    assert "<progress" not in page
+    found = re.search(r'id="cost-data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    costs = {part["name"]: part["value"] for part in json.loads(found[1])["parts"]}
+    assert costs["shipping"] > 0
+    run = re.search(r"/console/allocations/(alc_\w+)/map.json", page)
+    assert run is not None
+    drawn = planner.get(f"/console/allocations/{run[1]}/map.json").json()
+    assert len(drawn["sites"]) == 6
+    assert sum(route["quantity"] for route in drawn["routes"]) == pytest.approx(
+        sum(region["quantity"] for region in drawn["regions"])
+    )
+
+
+def test_a_prepared_scenario_runs_beside_its_base_and_is_compared(
+    app: FastAPI, planner: TestClient, clock: FakeClock
+) -> None:
+    assert "Hamburg closed" in send(planner, "/scenarios", prepared="site-DE-HAM")
+    assert work(app, clock) == 1
+    page = planner.get("/scenarios").text
+    link = re.search(r'href="(/scenarios/compare[^"]+)"', page)
+    assert link is not None
+    compared = planner.get(link[1].replace("&amp;", "&")).text
+    assert "Hamburg closed against base" in compared
+    assert "site DE-HAM, status closed" in compared
+    chart = re.search(r'id="waterfall-1">(.*?)</script>', compared, re.DOTALL)
+    assert chart is not None
+    steps = json.loads(chart[1])["steps"]
+    moved = sum(step["value"] for step in steps[:-1])
+    assert moved == pytest.approx(steps[-1]["value"])
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("name = ", "Line 1"),
+        ('name = "x"\n[[override]]\nsite = "ATLANTIS"\nstatus = "closed"', "ATLANTIS"),
+        ('name = "x"\n[[override]]\nsite = "DE-HAM"\ncolor = "red"', "color"),
+        ("", ""),
+    ],
+)
+def test_a_scenario_that_cannot_be_meant_starts_nothing(
+    app: FastAPI, planner: TestClient, clock: FakeClock, toml: str, said: str
+) -> None:
+    page = send(planner, "/scenarios", toml=toml)
+    assert "The scenario cannot be used." in page
+    assert said in page
+    assert work(app, clock) == 0
+
+
+def test_comparing_what_does_not_exist_is_a_page_that_says_so(planner: TestClient) -> None:
+    answer = planner.get("/scenarios/compare", params={"ids": "run_x"})
+    assert answer.status_code == 404
+    assert "run_x" in answer.text
+    assert planner.get("/scenarios/compare").status_code == 422
+
+
+@pytest.mark.parametrize("weeks", ["0", "105", "many", ""])
+def test_a_forecast_of_an_impossible_horizon_starts_nothing(
+    app: FastAPI, planner: TestClient, clock: FakeClock, weeks: str
+) -> None:
+    answer = planner.post("/forecast", data={"csrf": form_token(planner), "weeks": weeks})
+    assert answer.status_code == 422
+    assert "weeks" in answer.text
+    assert work(app, clock) == 0

@@ -1,0 +1,90 @@
+"""Orders, their decision records, and the shipments that follow."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from api.database import session_factory
+from api.services.shipments import mark_late
+from core.brand import Brand
+from tests.console.brands import six_hubs
+from tests.fakes import FakeClock
+
+pytestmark = pytest.mark.usefixtures("loaded")
+
+Send = Callable[[str, Mapping[str, object]], dict[str, str]]
+
+
+@pytest.fixture
+def brand() -> Brand:
+    """Six hubs instead of the two sites that other tests load."""
+    return six_hubs()
+
+
+@pytest.fixture
+def send(client: TestClient, token: Callable[[str], str]) -> Send:
+    """Posts to the API as the order service does."""
+    key = token("order-service")
+
+    def post(path: str, body: Mapping[str, object]) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": path + str(body)}
+        answer = client.post(path, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+        document: dict[str, str] = answer.json()
+        return document
+
+    return post
+
+
+ORDER = {
+    "order": "o-1", "region": "DE", "currency": "EUR",
+    "lines": [{"line": 1, "item": "MUG", "quantity": 2}],
+}  # fmt: skip
+
+
+def test_a_plan_shows_what_it_chose_and_everything_that_lost(
+    planner: TestClient, send: Send
+) -> None:
+    made = send("/v1/fulfillment-plans", ORDER)
+    listed = planner.get("/orders").text
+    assert f'href="/orders/{made["id"]}"' in listed
+    page = planner.get(f"/orders/{made['id']}").text
+    assert "What lost, and why" in page
+    for site in ("US-LAX", "DE-HAM", "TH-BKK"):
+        assert site in page
+    assert made["id"] in page
+    assert "Landed cost" in page
+
+
+def test_a_hold_that_has_run_out_shows_as_expired(
+    planner: TestClient, send: Send, clock: FakeClock
+) -> None:
+    made = send("/v1/fulfillment-plans", ORDER)
+    assert '<span class="badge calm">reserved</span>' in planner.get("/orders").text
+    clock.pass_(hours=2)
+    assert '<span class="badge warn">expired</span>' in planner.get("/orders").text
+    assert "expired" in planner.get(f"/orders/{made['id']}").text
+
+
+def test_a_confirmed_plan_leaves_as_shipments_that_turn_late(
+    app: FastAPI,
+    planner: TestClient,
+    send: Send,
+    clock: FakeClock,
+    token: Callable[[str], str],
+) -> None:
+    made = send("/v1/fulfillment-plans", ORDER)
+    send(f"/v1/fulfillment-plans/{made['id']}/confirm", {})
+    page = planner.get("/shipments").text
+    assert f'href="/orders/{made["id"]}">o-1</a>' in page
+    assert "Order o-1 leaves" in planner.get("/").text
+    assert ">pre transit<" in page
+    assert ">late<" not in page
+    clock.pass_(days=30)
+    with session_factory(app.state.engine).begin() as session:
+        assert mark_late(session, clock) == 1
+    planner.post("/sign-in", data={"key": token("planner")})
+    assert ">late<" in planner.get("/shipments").text
+    assert "will probably be late" in planner.get("/").text
