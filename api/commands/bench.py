@@ -10,6 +10,7 @@ from api.commands.output import emit, json_option, progress, table
 
 BENCHES = {
     "allocation": "api.benchmarks.allocation",
+    "promise": "api.benchmarks.promise",
     "reserve": "api.benchmarks.reserve",
 }
 """Module of each benchmark; its `measure(seed, report)` returns the figures."""

@@ -28,7 +28,7 @@ def command(burst: bool, attended: bool, as_json: bool) -> None:
     settings = Settings()
     with open_database(settings) as engine, Doorbell(settings) as doorbell:
         runner = Runner(session_factory(engine), SystemClock(), worker_name())
-        if not as_json and not burst:
+        if not (as_json or burst or attended):
             err.print(f"Worker {runner.worker} waits for jobs; Ctrl-C ends it.")
         worked = Worker(runner, doorbell).work(burst)
     emit({"worker": runner.worker, "jobs": worked}, as_json, f"Worked on {worked} jobs.")

@@ -48,9 +48,9 @@ def http_page() -> str:
     document = create_app(Settings()).openapi()
     parts = [
         "# HTTP\n",
-        "The routes under `/v1`, as the running service describes them at `/openapi.json` and, with",
-        "forms to try them, at `/docs`. Errors are problem documents (RFC 9457) with a stable `code`",
-        "and JSON pointers; money is `{amount, currency}` in minor units; times are RFC 3339.\n",
+        "The routes, as the running service describes them at `/openapi.json` and, with forms to",
+        "try them, at `/docs`. Errors are problem documents (RFC 9457) with a stable `code` and",
+        "JSON pointers; money is `{amount, currency}` in minor units; times are RFC 3339.\n",
         "| route | does | answers |",
         "| --- | --- | --- |",
     ]

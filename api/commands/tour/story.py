@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from rich.table import Table
@@ -167,7 +168,8 @@ def _carrier_reports(tour: Tour, shipment: Document, codes: tuple[str, ...]) -> 
         "webhook-timestamp": timestamp,
         "webhook-signature": signed,
     }
-    tour.client.post_signed(f"/v1/carriers/{shipment['carrier']}/events", content, headers)
+    path = f"/v1/carriers/{quote(shipment['carrier'])}/events"
+    tour.client.post_signed(path, content, headers)
 
 
 def flood(tour: Tour, report: Report) -> Chapter:

@@ -1,0 +1,244 @@
+"""Allocations: `POST /v1/allocations` starts one; summary, flows, unmet demand and prices."""
+
+from collections.abc import Callable, Hashable, Mapping
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+import pandas as pd
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+
+from api.bodies import Body, Code, Moment, MoneyBody, View
+from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
+from api.pages import Page, Paging, PagingDep
+from api.queue.store import job_of
+from api.services.allocations import (
+    AllocationView,
+    allocation_table,
+    allocation_view,
+    request_allocation,
+)
+from core.money import Money
+from routing.allocation import store
+
+router = APIRouter(
+    prefix="/v1/allocations", tags=["allocations"], dependencies=[Depends(allow("planner"))]
+)
+
+Filter = Annotated[Code | None, Query()]
+Shown = TypeVar("Shown", bound=View)
+
+
+class AllocationCreate(Body):
+    """What to allocate: the brand as it is, or a what-if of it."""
+
+    scenario: dict[str, Any] | None = Field(
+        None, description='A what-if: {"name", "note", "overrides": [...]}; null for the base'
+    )
+    gap: Annotated[float, Field(ge=0, le=1)] = Field(
+        1e-6, description="Gap that is good enough; the exact route always reaches 1e-6"
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2)] = 0
+
+
+class AllocationRead(View):
+    """An allocation: `state` is its job's, the figures are null until it has succeeded.
+
+    `kpis` and the prices in `binding` are in settlement currency, with decimals.
+    """
+
+    id: str
+    job: str
+    state: str
+    progress: float
+    error: str
+    brand_version: str
+    currency: str
+    scenario: dict[str, Any] | None
+    created_at: Moment
+    finished_at: Moment | None
+    status: str | None = None
+    method: str | None = None
+    objective: MoneyBody | None = None
+    bound: MoneyBody | None = None
+    gap: float | None = None
+    seconds: dict[str, float] | None = None
+    units: dict[str, float] | None = None
+    costs: dict[str, MoneyBody] | None = None
+    kpis: dict[str, float] | None = None
+    open_sites: list[str] | None = None
+    binding: list[dict[str, Any]] | None = None
+    prices_version: str | None = None
+
+
+class FlowView(View):
+    """Units of an item that a site ships to a region by a service over the horizon."""
+
+    bucket: date
+    site: str
+    region: str
+    service: str
+    item: str
+    customs: str
+    quantity: float
+    unit_cost: MoneyBody
+
+
+class UnmetView(View):
+    """Units of an item that a region does not get, and why."""
+
+    bucket: date
+    region: str
+    item: str
+    quantity: float
+    penalty: MoneyBody
+    reason: str
+
+
+class PriceView(View):
+    """What one more unit (or kilogram) would save, in settlement currency, with decimals."""
+
+    kind: str
+    item: str
+    site: str
+    service: str
+    price: float
+    currency: str
+
+
+@router.post("", status_code=202)
+def create(
+    body: AllocationCreate,
+    session: SessionDep,
+    clock: ClockDep,
+    entropy: EntropyDep,
+    response: Response,
+) -> AllocationRead:
+    """Starts an allocation of the current brand and returns it with its job."""
+    made = request_allocation(session, body.scenario, body.gap, body.seed, clock, entropy)
+    response.headers["Location"] = f"/v1/allocations/{made.allocation.id}"
+    return _read(made)
+
+
+@router.get("")
+def list_allocations(session: SessionDep, paging: PagingDep) -> Page[AllocationRead]:
+    """Returns allocations, newest first."""
+    after = paging.after(str)
+    records = store.allocations(session, paging.asked, str(after[0]) if after else None)
+    views = [AllocationView(record, job_of(session, record.job)) for record in records]
+    return paging.page(views, key=lambda view: (view.allocation.id,), show=_read)
+
+
+@router.get("/{allocation}")
+def read(allocation: str, session: SessionDep) -> AllocationRead:
+    """Returns an allocation with the state of its job."""
+    return _read(allocation_view(session, allocation))
+
+
+@router.get("/{allocation}/flows")
+def read_flows(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    site: Filter = None,
+    region: Filter = None,
+    service: Filter = None,
+    item: Filter = None,
+) -> Page[FlowView]:
+    """Returns the flows of an allocation."""
+    frame = allocation_table(session, allocation, "flows")
+    wanted = {"site": site, "region": region, "service": service, "item": item}
+    currency = store.allocation_of(session, allocation).currency
+    return _page(paging, frame, wanted, lambda row: _flow(row, currency))
+
+
+@router.get("/{allocation}/unmet")
+def read_unmet(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    region: Filter = None,
+    item: Filter = None,
+) -> Page[UnmetView]:
+    """Returns the demand that an allocation leaves unmet, with one reason each."""
+    frame = allocation_table(session, allocation, "unmet")
+    currency = store.allocation_of(session, allocation).currency
+    return _page(paging, frame, {"region": region, "item": item}, lambda row: _unmet(row, currency))
+
+
+@router.get("/{allocation}/prices")
+def read_prices(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    kind: Filter = None,
+    site: Filter = None,
+    item: Filter = None,
+) -> Page[PriceView]:
+    """Returns the shadow prices of an allocation: `stock`, `outbound` and `carrier_kg`."""
+    frame = allocation_table(session, allocation, "prices")
+    currency = store.allocation_of(session, allocation).currency
+    wanted = {"kind": kind, "site": site, "item": item}
+    return _page(paging, frame, wanted, lambda row: PriceView(**row, currency=currency))
+
+
+Wanted = Mapping[str, str | None]
+Row = dict[str, Any]
+
+
+def _page(
+    paging: Paging, frame: pd.DataFrame, wanted: Wanted, show: Callable[[Row], Shown]
+) -> Page[Shown]:
+    """Returns one page of the rows that match; a result never changes, so its rows are numbered."""
+    after = paging.after(int)
+    for column, value in wanted.items():
+        if value is not None:
+            frame = frame[frame[column] == value]
+    rest = frame[frame.index > int(after[0])] if after else frame
+    page = rest.head(paging.asked)
+    rows = list(zip(page.index.tolist(), page.to_dict("records"), strict=True))
+    return paging.page(rows, key=lambda row: (row[0],), show=lambda row: show(_text_keys(row[1])))
+
+
+def _text_keys(row: Mapping[Hashable, Any]) -> Row:
+    return {str(name): cell for name, cell in row.items()}
+
+
+def _flow(row: Row, currency: str) -> FlowView:
+    cost = _money(row.pop("unit_cost"), currency)
+    return FlowView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
+
+
+def _unmet(row: Row, currency: str) -> UnmetView:
+    penalty = _money(row.pop("penalty"), currency)
+    return UnmetView(**row | {"bucket": row["bucket"].date()}, penalty=penalty)
+
+
+def _money(amount: float, currency: str) -> MoneyBody:
+    return MoneyBody.of(Money.of(amount, currency))
+
+
+def _read(view: AllocationView) -> AllocationRead:
+    record, job = view.allocation, view.job
+    return AllocationRead(
+        id=record.id,
+        job=job.id,
+        state=job.state,
+        progress=job.progress,
+        error=job.error,
+        brand_version=record.brand_version,
+        currency=record.currency,
+        scenario=record.scenario,
+        created_at=record.created_at,
+        finished_at=record.finished_at,
+        **_figures(record.result, record.currency),
+    )
+
+
+def _figures(result: Row | None, currency: str) -> Row:
+    """The figures of a result, totals as money; nothing before there is one."""
+    if result is None:
+        return {}
+    totals = {name: _money(result[name], currency) for name in ("objective", "bound")}
+    costs = {name: _money(amount, currency) for name, amount in result["costs"].items()}
+    return result | totals | {"costs": costs}

@@ -1,0 +1,101 @@
+"""`/v1/fulfillment-plans`: an order in, a plan and its reservation out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.bodies import Body
+from api.dependencies import ClockDep, EntropyDep, SessionDep, SettingsDep, allow
+from api.idempotency import OnceDep
+from api.services import fulfillment as services
+from api.services.keys import Caller
+from api.services.orders import OrderBody
+
+router = APIRouter(prefix="/v1/fulfillment-plans", tags=["fulfillment plans"])
+
+OrderService = Annotated[Caller, Depends(allow("order-service"))]
+
+
+class PlanView(BaseModel):
+    """A plan: legs, promise, landed cost, what is not served, and why it was decided so."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    status: str = Field(description="planned, reserved, confirmed, cancelled or expired")
+    order: str
+    region: str
+    currency: str
+    legs: list[dict[str, Any]]
+    promise: dict[str, Any]
+    landed_cost: dict[str, Any]
+    unserved: list[dict[str, Any]]
+    carbon_kg: float
+    reservation: dict[str, str] | None
+    decision: dict[str, Any]
+
+
+class BatchCreate(Body):
+    """Orders to plan one after the other; each has the shape of a single order."""
+
+    orders: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=services.LARGEST_BATCH)]
+
+
+class ResultView(BaseModel):
+    """The result of one order of a batch: a plan, or what was wrong."""
+
+    index: int
+    status: int
+    plan: PlanView | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BatchView(BaseModel):
+    """Results in the order in which the orders were given."""
+
+    data: list[ResultView]
+
+
+def _service(
+    who: OrderService,
+    session: SessionDep,
+    clock: ClockDep,
+    entropy: EntropyDep,
+    settings: SettingsDep,
+) -> services.Service:
+    return services.Service(session, clock, entropy, f"key:{who.key}", settings.hold_minutes)
+
+
+ServiceDep = Annotated[services.Service, Depends(_service, scope="function")]
+
+
+@router.post("", status_code=201, response_model=PlanView)
+def create_plan(body: OrderBody, service: ServiceDep, once: OnceDep) -> Response:
+    """Plans an order at the lowest full cost and holds its units; nothing is oversold."""
+    document = services.make_plan(service, body)
+    return once.answer(201, document, location=f"{router.prefix}/{document['id']}")
+
+
+@router.post("/batch", response_model=BatchView)
+def create_plans(body: BatchCreate, service: ServiceDep, once: OnceDep) -> Response:
+    """Plans up to 500 orders, each with its own result."""
+    return once.answer(200, {"data": services.make_plans(service, body.orders)})
+
+
+@router.get("/{plan_id}", response_model=PlanView, dependencies=[Depends(allow("order-service"))])
+def read_plan(plan_id: str, session: SessionDep, clock: ClockDep) -> dict[str, Any]:
+    """Returns a plan with its status as of now."""
+    return services.show_plan(session, plan_id, clock.now())
+
+
+@router.post("/{plan_id}/confirm", response_model=PlanView)
+def confirm_plan(plan_id: str, service: ServiceDep, once: OnceDep) -> Response:
+    """Turns the hold into a fulfillment order and shipments; an expired hold answers 409."""
+    return once.answer(200, services.confirm_plan(service, plan_id))
+
+
+@router.post("/{plan_id}/cancel", response_model=PlanView)
+def cancel_plan(plan_id: str, service: ServiceDep, once: OnceDep) -> Response:
+    """Gives the plan up and its units free."""
+    return once.answer(200, services.cancel_plan(service, plan_id))

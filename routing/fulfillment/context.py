@@ -1,0 +1,167 @@
+"""The planning context: everything about a brand that an order plan needs, built once."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from carriers.rates import RateBook
+from carriers.services import Service, services_of
+from core.brand import Brand, Weights
+from inventory.items import Catalog, Item
+from routing.allocation.prices import Prices
+from routing.fulfillment.order import Availability
+from routing.fulfillment.parcels import LaneCard, lane_card
+from routing.fulfillment.promise import Transit
+from routing.landed_cost.regime import CustomsRoute, Regime, regime_of
+from routing.landed_cost.tariffs import DutyRow, Tariffs
+from warehouses.calendars import Doorstep
+from warehouses.geography import coordinates, distances_km
+from warehouses.network import Network, Region, Site
+
+_TABLES = ("sites", "regions", "items", "services", "rates", "zones", "duties", "taxes", "fx")
+"""Tables whose content decides a plan; stock is read afresh for every order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One service from one site to one region: its price bands, its transit, its length."""
+
+    site: Site
+    service: Service
+    card: LaneCard
+    transit: Transit
+    distance_km: float
+
+
+@dataclass(frozen=True)
+class PlanningContext:
+    """A brand ready to plan orders: frozen, shared by all of them, and safe between threads.
+
+    Lanes, regimes and duty rows are looked up once and kept; they follow from the frozen inputs.
+    """
+
+    currency: str
+    rules_date: date
+    weights: Weights
+    network: Network
+    catalog: Catalog
+    services: tuple[Service, ...]
+    rates: RateBook
+    tariffs: Tariffs
+    distance_km: NDArray[np.float64]
+    data_version: str
+    prices: Prices | None = None
+    _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _regimes: dict[tuple[str, CustomsRoute], Regime] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _duties: dict[tuple[str, str, str], DutyRow | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @classmethod
+    def of(
+        cls, brand: Brand, prices: Prices | None = None, data_version: str = ""
+    ) -> "PlanningContext":
+        """Returns the context of a brand; rates are those of its planning date.
+
+        Without a version, one is computed from the content that plans depend on.
+        """
+        network, rates = Network.of(brand), RateBook.of(brand, brand.today)
+        sites = tuple(network.site[site].point for site in rates.sites)
+        regions = tuple(network.region[region].point for region in rates.regions)
+        return cls(
+            currency=brand.currency,
+            rules_date=brand.rules_date,
+            weights=brand.weights,
+            network=network,
+            catalog=Catalog.of(brand),
+            services=services_of(brand),
+            rates=rates,
+            tariffs=Tariffs.of(brand),
+            distance_km=distances_km(coordinates(sites), coordinates(regions)),
+            data_version=data_version or content_version(brand),
+            prices=prices,
+        )
+
+    def lanes(self, region: str) -> tuple[Lane, ...]:
+        """Returns every lane that leads to a region, by site and service in folder order."""
+        if region not in self._lanes:
+            self._lanes[region] = tuple(self._find_lanes(self.rates.regions.index(region)))
+        return self._lanes[region]
+
+    def regime(self, country: str, route: CustomsRoute) -> Regime:
+        """Returns what a country takes on a customs route on the rules date."""
+        key = (country, route)
+        if key not in self._regimes:
+            self._regimes[key] = regime_of(self.tariffs, country, route, self.rules_date)
+        return self._regimes[key]
+
+    def duty_row(self, country: str, item: Item) -> DutyRow | None:
+        """Returns the duty row of an item in a country on the rules date."""
+        key = (country, item.origin, item.hs_code)
+        if key not in self._duties:
+            self._duties[key] = self.tariffs.duty_row(*key, self.rules_date)
+        return self._duties[key]
+
+    def unit_price(self, item: str, site: str) -> float:
+        """Returns the shadow price of sending one unit of an item from a site; 0 without prices."""
+        if self.prices is None:
+            return 0.0
+        return self.prices.of_stock(item, site) + self.prices.of_outbound(site)
+
+    def kilo_price(self, site: str, service: str) -> float:
+        """Returns the shadow price of one kilogram by a service from a site; 0 without prices."""
+        return 0.0 if self.prices is None else self.prices.of_carrier_kg(site, service)
+
+    def _find_lanes(self, region_at: int) -> list[Lane]:
+        found = []
+        for site_at, site in enumerate(self.rates.sites):
+            for service_at, service in enumerate(self.services):
+                position = (service_at, site_at, region_at)
+                card = lane_card(self.rates, position, service)
+                if card is None:
+                    continue
+                transit = Transit(
+                    float(self.rates.transit_days[position]),
+                    float(self.rates.transit_days_p95[position]),
+                )
+                distance = float(self.distance_km[site_at, region_at])
+                found.append(Lane(self.network.site[site], service, card, transit, distance))
+        return found
+
+
+def doorstep(region: Region) -> Doorstep:
+    """Returns where parcels of a region are delivered."""
+    return Doorstep(region.country, region.point.longitude)
+
+
+def availability_of(brand: Brand) -> Availability:
+    """Returns the brand's stock by (site, item, customs), for serving sites."""
+    serving = {site.site for site in Network.of(brand).serving}
+    stock = brand.table("stock")
+    columns = (stock[name].tolist() for name in ("site", "item", "customs", "on_hand"))
+    found: Mapping[tuple[str, str, str], int] = {
+        (site, item, customs): int(units)
+        for site, item, customs, units in zip(*columns, strict=True)
+        if site in serving
+    }
+    return MappingProxyType(found)
+
+
+def content_version(brand: Brand) -> str:
+    """Returns a name of the content that plans depend on: 16 hexadecimal digits."""
+    digest = hashlib.sha256(
+        repr((brand.currency, brand.rules_date, brand.today, brand.weights, brand.targets)).encode()
+    )
+    for name in _TABLES:
+        frame = brand.table(name)
+        digest.update(name.encode())
+        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest.hexdigest()[:16]

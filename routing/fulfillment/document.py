@@ -1,0 +1,110 @@
+"""The plan as a JSON document: the one form that the command line and HTTP both give."""
+
+from typing import Any
+
+from core.clock import rfc3339
+from core.money import Money
+from routing.fulfillment.parcels import Parcel
+from routing.fulfillment.plan import Cost, Decision, Leg, LegLine, Plan
+
+Document = dict[str, Any]
+
+
+def document_of(plan: Plan) -> Document:
+    """Returns the document of a plan; `id`, `status` and `reservation` are those of no record.
+
+    Money is `{"amount": minor units, "currency": code}`, moments are RFC 3339 in UTC, weights in
+    kilograms. Duty, tax and fees are estimates.
+    """
+    return {
+        "id": None,
+        "status": "planned",
+        "order": plan.order,
+        "region": plan.region,
+        "currency": plan.currency,
+        "placed_at": rfc3339(plan.placed_at),
+        "legs": [_leg(leg) for leg in plan.legs],
+        "promise": {
+            "by": rfc3339(plan.promise.by),
+            "probability": round(plan.promise.probability, 4),
+        },
+        "landed_cost": {**_cost(plan.landed_cost), "estimate": True},
+        "unserved": [
+            {
+                "line": short.line,
+                "item": short.item,
+                "quantity": short.quantity,
+                "code": short.code,
+                "reason": short.reason,
+            }
+            for short in plan.unserved
+        ],
+        "carbon_kg": round(plan.carbon_kg, 4),
+        "reservation": None,
+        "decision": _decision(plan.decision),
+    }
+
+
+def _leg(leg: Leg) -> Document:
+    return {
+        "site": leg.site,
+        "service": leg.service,
+        "carrier": leg.carrier,
+        "customs": leg.customs,
+        "customs_route": leg.customs_route,
+        "lines": [_line(line) for line in leg.lines],
+        "parcels": [_parcel(parcel) for parcel in leg.parcels],
+        "cost": _cost(leg.cost),
+        "pickup_at": rfc3339(leg.pickup_at),
+        "delivery": {
+            "p50": rfc3339(leg.delivery.p50),
+            "p95": rfc3339(leg.delivery.p95),
+            "probability": round(leg.delivery.probability, 4),
+        },
+        "carbon_kg": round(leg.carbon_kg, 4),
+        "duty_basis": leg.basis,
+        "tax_recoverable": leg.tax_recoverable,
+        "sources": list(leg.sources),
+    }
+
+
+def _line(line: LegLine) -> Document:
+    units = {"line": line.line, "item": line.item, "quantity": line.quantity}
+    return units if line.price is None else {**units, "price": _money(line.price)}
+
+
+def _parcel(parcel: Parcel) -> Document:
+    return {
+        "weight_kg": round(parcel.weight_kg, 4),
+        "billed_kg": round(parcel.billed_kg, 4),
+        "units": parcel.units,
+        "contents": [{"item": item, "quantity": units} for item, units in parcel.contents],
+    }
+
+
+def _cost(cost: Cost) -> Document:
+    terms = {name: _money(term) for name, term in cost.terms().items()}
+    return {**terms, "total": _money(cost.total)}
+
+
+def _decision(decision: Decision) -> Document:
+    return {
+        "considered": decision.considered,
+        "gap": decision.gap,
+        "objective": {name: _money(term) for name, term in decision.objective.items()},
+        "rejected": [
+            {
+                "option": lost.option,
+                "cost": None if lost.cost is None else _money(lost.cost),
+                "reason": lost.reason,
+            }
+            for lost in decision.rejected
+        ],
+        "prices_version": decision.prices_version or None,
+        "data_version": decision.data_version,
+        "rules_date": decision.rules_date,
+    }
+
+
+def _money(money: Money) -> Document:
+    return dict(money.as_json())

@@ -1,0 +1,33 @@
+"""Saves and loads order plans; works inside the caller's transaction and never commits."""
+
+from sqlmodel import Session, col, select
+
+from core.errors import NotFound
+from routing.fulfillment.records import FulfillmentOrderRecord, PlanRecord
+
+
+def add_plan(session: Session, record: PlanRecord) -> None:
+    """Ensures that a plan is kept."""
+    session.add(record)
+    session.flush()
+
+
+def plan_of(session: Session, plan: str, for_update: bool = False) -> PlanRecord:
+    """Returns a plan, locked until the transaction ends where asked; raises `NotFound`."""
+    asked = select(PlanRecord).where(col(PlanRecord.id) == plan)
+    found = session.exec(asked.with_for_update() if for_update else asked).one_or_none()
+    if found is None:
+        raise NotFound("fulfillment plan", plan)
+    return found
+
+
+def add_fulfillment_order(session: Session, record: FulfillmentOrderRecord) -> None:
+    """Ensures that the fulfillment order of a confirmed plan is kept."""
+    session.add(record)
+    session.flush()
+
+
+def fulfillment_order_of(session: Session, plan: str) -> FulfillmentOrderRecord | None:
+    """Returns what a plan became; None before it is confirmed."""
+    asked = select(FulfillmentOrderRecord).where(col(FulfillmentOrderRecord.plan) == plan)
+    return session.exec(asked).one_or_none()

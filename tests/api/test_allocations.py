@@ -1,0 +1,215 @@
+"""Allocations at the doors: HTTP with its job, and the command line."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+
+from api.cli import run
+from api.database import SessionFactory
+from api.jobs.runner import Runner
+from api.services.allocations import latest_prices
+from api.services.brands import brand_version
+from core.brand import Brand
+from core.folder.writer import write_brand
+from inventory import store as stock
+from inventory.stock import Entry, StockKey
+from routing.allocation.allocate import allocate
+from tests.builders import two_sites_one_item
+from tests.fakes import FakeClock, seeded_entropy
+
+Headers = Mapping[str, str]
+URL = "/v1/allocations"
+MORE_GERMANS = {
+    "name": "More demand",
+    "overrides": [{"demand": {"region": "DE"}, "factor": 2.0}],
+}
+
+
+@pytest.fixture
+def planner(keys: Mapping[str, Headers]) -> Headers:
+    return keys["planner"]
+
+
+def started(client: httpx.Client, planner: Headers, **body: object) -> str:
+    response = client.post(URL, json=body, headers=planner)
+    assert response.status_code == 202, response.text
+    assert response.headers["Location"] == f"{URL}/{response.json()['id']}"
+    return str(response.json()["id"])
+
+
+def worked(sessions: SessionFactory, clock: FakeClock) -> None:
+    assert Runner(sessions, clock, "tests").run_due() >= 1
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_planner_starts_an_allocation_and_reads_plan_and_prices(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock, brand: Brand
+) -> None:
+    allocation = started(client, planner)
+    waiting = client.get(f"{URL}/{allocation}", headers=planner).json()
+    assert (waiting["state"], waiting["status"], waiting["objective"]) == ("queued", None, None)
+    worked(sessions, clock)
+    done = client.get(f"{URL}/{allocation}", headers=planner).json()
+    expected = allocate(brand)
+    assert (done["state"], done["status"], done["method"]) == ("succeeded", "optimal", "exact")
+    assert done["objective"] == {"amount": round(expected.objective * 100), "currency": "EUR"}
+    assert sum(cost["amount"] for cost in done["costs"].values()) == done["objective"]["amount"]
+    assert done["units"]["served"] + done["units"]["unmet"] == done["units"]["demand"]
+    flows = client.get(f"{URL}/{allocation}/flows", headers=planner).json()["data"]
+    assert [(flow["site"], flow["quantity"]) for flow in flows] == [("DE-HAM", 30), ("TH-BKK", 20)]
+    assert flows[0]["unit_cost"] == {"amount": 440, "currency": "EUR"}
+    prices = client.get(f"{URL}/{allocation}/prices?kind=stock", headers=planner).json()["data"]
+    assert {price["site"] for price in prices} == {"DE-HAM", "TH-BKK"}
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_what_if_changes_the_plan_but_not_the_prices_that_orders_see(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    base = started(client, planner)
+    what_if = started(client, planner, scenario=MORE_GERMANS)
+    worked(sessions, clock)
+    documents = [client.get(f"{URL}/{each}", headers=planner).json() for each in (base, what_if)]
+    assert [document["units"]["demand"] for document in documents] == [50.0, 80.0]
+    assert documents[1]["scenario"]["name"] == "More demand"
+    with sessions.begin() as session:
+        prices = latest_prices(session, brand_version(session))
+    assert prices is not None
+    assert prices.version == documents[0]["prices_version"]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_an_allocation_sees_the_stock_of_the_ledger(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    with sessions.begin() as session:
+        entry = Entry(clock.now(), "tests", seeded_entropy(9))
+        for site, units in (("DE-HAM", 50), ("TH-BKK", 30)):
+            stock.adjust(session, StockKey(site, "MUG", "free"), -units, entry)
+    allocation = started(client, planner)
+    worked(sessions, clock)
+    unmet = client.get(f"{URL}/{allocation}/unmet", headers=planner).json()["data"]
+    assert {row["reason"] for row in unmet} == {"no stock anywhere"}
+
+
+@pytest.mark.usefixtures("loaded")
+def test_lists_go_page_by_page(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    first = started(client, planner)
+    clock.pass_(seconds=1)
+    second = started(client, planner)
+    worked(sessions, clock)
+    page = client.get(f"{URL}?limit=1", headers=planner).json()
+    assert [each["id"] for each in page["data"]] == [second]
+    rest = client.get(f"{URL}?cursor={page['next']}", headers=planner).json()
+    assert [each["id"] for each in rest["data"]] == [first]
+    flows = client.get(f"{URL}/{first}/flows?limit=1", headers=planner).json()
+    after = client.get(f"{URL}/{first}/flows?cursor={flows['next']}", headers=planner).json()
+    assert (flows["data"][0]["site"], after["data"][0]["site"]) == ("DE-HAM", "TH-BKK")
+    assert after["next"] is None
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_result_that_is_not_there_yet_is_a_conflict(
+    client: httpx.Client, planner: Headers
+) -> None:
+    allocation = started(client, planner)
+    answer = client.get(f"{URL}/{allocation}/flows", headers=planner)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not-finished")
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"gap": -0.1},
+        {"gap": "wide"},
+        {"colour": "red"},
+        {"seed": -1},
+        {"scenario": {"name": "Empty", "overrides": [{"site": "NOWHERE", "status": "closed"}]}},
+        {"scenario": {"overrides": []}},
+    ],
+)
+def test_a_request_that_means_nothing_is_refused_and_starts_no_job(
+    client: httpx.Client, planner: Headers, body: Mapping[str, object]
+) -> None:
+    assert client.post(URL, json=body, headers=planner).status_code == 422
+    assert client.get(URL, headers=planner).json()["data"] == []
+
+
+@pytest.mark.usefixtures("loaded")
+def test_only_planners_allocate(client: httpx.Client, keys: Mapping[str, Headers]) -> None:
+    assert client.post(URL, json={}).status_code == 401
+    assert client.post(URL, json={}, headers=keys["order-service"]).status_code == 403
+    unknown = client.get(f"{URL}/alc_unknown", headers=keys["planner"])
+    assert unknown.status_code == 404
+
+
+def test_without_a_brand_there_is_nothing_to_allocate(
+    client: httpx.Client, planner: Headers
+) -> None:
+    assert client.post(URL, json={}, headers=planner).status_code == 404
+
+
+def test_the_command_prints_one_document_and_writes_four_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    out = tmp_path / "out"
+    arguments = ["allocate", str(tmp_path / "brand"), "--out", str(out), "--workers", "2"]
+    assert run([*arguments, "--gap", "0.001", "--seed", "3", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) >= {
+        "status", "objective", "bound", "gap", "method", "seconds", "units", "costs", "kpis",
+        "open_sites", "binding",
+    }  # fmt: skip
+    assert set(document["seconds"]) == {"build", "solve", "total"}
+    assert set(document["units"]) == {"demand", "served", "unmet"}
+    assert set(document["costs"]) == {
+        "shipping", "handling", "duty", "tax", "lateness", "carbon", "storage", "fixed", "unmet",
+    }  # fmt: skip
+    assert sum(document["costs"].values()) == pytest.approx(document["objective"])
+    assert (document["status"], document["open_sites"]) == ("optimal", ["DE-HAM", "TH-BKK"])
+    names = {path.name for path in out.iterdir()}
+    assert names == {"flows.parquet", "moves.parquet", "unmet.parquet", "prices.parquet"}
+    assert pd.read_parquet(out / "flows.parquet")["quantity"].sum() == 50.0
+
+
+def test_the_command_applies_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    scenario = tmp_path / "more.toml"
+    scenario.write_text(
+        'name = "More"\n[[override]]\ndemand = { region = "DE" }\nfactor = 2.0\n', "utf-8"
+    )
+    assert run(["allocate", str(tmp_path / "brand"), "--scenario", str(scenario), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["units"]["demand"] == 80.0
+
+
+def test_people_get_tables_with_the_names_of_rows_unharmed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names in brackets are not taken for markup."""
+    brand = two_sites_one_item()
+    small = brand.table("stock").assign(on_hand=[5, 5])
+    write_brand(brand.with_table("stock", small), tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand")]) == 0
+    shown = capsys.readouterr().out
+    assert "stock[DE-HAM,MUG]" in shown
+    assert "not enough stock" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--scenario", "nowhere.toml"], ["--gap", "2"], ["--workers", "0"], ["--what"]]
+)
+def test_bad_arguments_exit_with_two(tmp_path: Path, arguments: list[str]) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand"), *arguments, "--json"]) == 2
+
+
+def test_a_folder_that_is_not_there_exits_with_two(tmp_path: Path) -> None:
+    assert run(["allocate", str(tmp_path / "nowhere")]) == 2
