@@ -13,10 +13,10 @@ from sqlmodel import Session
 
 from api.app import create_app
 from api.database import SessionFactory, engine_for, session_factory
+from api.migrations import schema
 from api.services.brands import load_brand
 from api.services.keys import ROLES, create_key
 from api.settings import Settings
-from api.tables import create_tables
 from core.brand import Brand
 from core.ids import Entropy
 from tests.builders import two_sites_one_item
@@ -47,21 +47,21 @@ def entropy() -> Entropy:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with all tables, to copy."""
+    """An SQLite file at the newest schema, to copy."""
     path = tmp_path_factory.mktemp("template") / "template.sqlite"
     engine = engine_for(f"sqlite:///{path}")
-    create_tables(engine)
+    schema.upgrade(engine)
     engine.dispose()
     return path
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A running PostgreSQL that holds a template database with all tables."""
+    """A running PostgreSQL that holds a template database at the newest schema."""
     with postgres_server() as server:
         server.run(f"CREATE DATABASE {_TEMPLATE}")
         engine = engine_for(server.url(_TEMPLATE))
-        create_tables(engine)
+        schema.upgrade(engine)
         engine.dispose()
         yield server
 

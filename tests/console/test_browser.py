@@ -17,10 +17,10 @@ from api.app import create_app
 from api.console.assets import missing_assets
 from api.database import engine_for, session_factory
 from api.jobs.runner import Runner
+from api.migrations import schema
 from api.services.brands import load_brand
 from api.services.keys import create_key
 from api.settings import Settings
-from api.tables import create_tables
 from core.clock import SystemClock
 from tests.console.brands import six_hubs
 from tests.console.test_pages import PAGES
@@ -61,7 +61,7 @@ def browser() -> Iterator[Browser]:
 
 def _engine(folder: Path) -> Engine:
     engine = engine_for(f"sqlite:///{folder / 'entrepot.sqlite'}")
-    create_tables(engine)
+    schema.upgrade(engine)
     return engine
 
 

@@ -61,7 +61,8 @@ def http_page() -> str:
 
 def _route(method: str, path: str, told: Mapping[str, Any]) -> str:
     codes = ", ".join(code for code in told["responses"] if code.isdigit())
-    return f"| `{method} {path}` | {told.get('summary', '')} | {codes} |"
+    does = " ".join(told.get("description", "").partition("\n\n")[0].split())
+    return f"| `{method} {path}` | {does} | {codes} |"
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -98,7 +98,7 @@ def _load(settings: Settings, brand: Brand) -> tuple[str, str]:
         with sessions.begin() as session:
             load_brand(session, brand, CLOCK, os.urandom)
             made = [
-                create_key(session, "tour", role, CLOCK.now(), os.urandom)
+                create_key(session, role.replace("-", " "), role, CLOCK.now(), os.urandom)
                 for role in ("planner", "order-service")
             ]
     return made[0].token, made[1].token
