@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.linear_solver import pywraplp
+from ortools.linear_solver.pywraplp import LinearExpr, Solver, Variable
 
 from inventory.suppliers.offers import Offer
 from routing.disruptions.recovery import Recovery
@@ -145,7 +145,7 @@ class _Model:
     ) -> None:
         self.cover, self.returns, self.price = cover, returns, price
         self.needs, self.lots = needs, lots
-        self.solver = pywraplp.Solver.CreateSolver("SCIP")
+        self.solver = Solver.CreateSolver("SCIP")
         self.counts = [self._count(lot) for lot in lots]
         self.sizes = [
             count * lot.offer.multiple for lot, count in zip(lots, self.counts, strict=True)
@@ -156,7 +156,7 @@ class _Model:
             self._prevent_only_later_losses(until, need, uses)
         self.solver.Minimize(self.solver.Sum(self._costs()))
 
-    def _count(self, lot: Lot) -> pywraplp.Variable:
+    def _count(self, lot: Lot) -> Variable:
         """The multiples in a lot: none, or enough for the smallest order."""
         offer = lot.offer
         least = offer.smallest_order // offer.multiple
@@ -169,7 +169,7 @@ class _Model:
         self.solver.Add(count <= most * placed)
         return count
 
-    def _use(self, size: pywraplp.LinearExpr, need: int) -> pywraplp.Variable:
+    def _use(self, size: LinearExpr, need: int) -> Variable:
         use = self.solver.NumVar(0, need, "use")
         self.solver.Add(use <= size)
         return use
@@ -186,16 +186,14 @@ class _Model:
                 most = int(lot.offer.capacity_per_week * (lot.week + 1))
                 self.solver.Add(self.solver.Sum(so_far) <= most)
 
-    def _prevent_only_later_losses(
-        self, until: float, need: int, uses: Sequence[pywraplp.Variable]
-    ) -> None:
+    def _prevent_only_later_losses(self, until: float, need: int, uses: Sequence[Variable]) -> None:
         """Ensures that units that arrive on a day prevent only losses after that day."""
         for day in sorted({lot.arrives for lot in self.lots}):
             later = [use for lot, use in zip(self.lots, uses, strict=True) if lot.arrives >= day]
             most = min(need, preventable(self.cover, day, until))
             self.solver.Add(self.solver.Sum(later) <= most)
 
-    def _costs(self) -> list[pywraplp.LinearExpr]:
+    def _costs(self) -> list[LinearExpr]:
         """The terms of the objective without its constant."""
         terms = []
         for at, (lot, size) in enumerate(zip(self.lots, self.sizes, strict=True)):
@@ -218,7 +216,7 @@ def _solved(problem: _Model) -> Resourcing:
     solver = problem.solver
     solver.SetTimeLimit(round(SECONDS * _MILLISECONDS))
     status = solver.Solve()
-    if status not in (pywraplp.Solver.OPTIMAL, pywraplp.Solver.FEASIBLE):
+    if status not in (Solver.OPTIMAL, Solver.FEASIBLE):
         return _nothing(problem.needs, problem.price, proven=False)
     returns = len(problem.returns)
     need = sum(problem.needs) / returns
@@ -234,7 +232,7 @@ def _solved(problem: _Model) -> Resourcing:
         tuple(purchase for purchase in bought if purchase.quantity),
         need,
         solver.Objective().Value() + problem.price * need,
-        status == pywraplp.Solver.OPTIMAL,
+        status == Solver.OPTIMAL,
     )
 
 
