@@ -1,6 +1,6 @@
 """Shapes that bodies share: strict models, codes, quantities, money, moments."""
 
-from datetime import UTC
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
@@ -32,12 +32,40 @@ Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 """Units of an item, at least one; neither text nor fractions."""
 
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the offset leads before the year 1 or after 9999
+        raise ValueError("expected a moment that the calendar has in UTC") from None
+
+
+def _of_our_time(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment < _LATEST:
+        raise ValueError("expected a moment from 2000 to 2199")
+    return moment
+
+
+def _day_of_our_time(day: date) -> date:
+    if not _EARLIEST.date() <= day < _LATEST.date():
+        raise ValueError("expected a day from 2000 to 2199")
+    return day
+
+
 Moment = Annotated[
     AwareDatetime,
-    AfterValidator(lambda moment: moment.astimezone(UTC)),
+    AfterValidator(_in_utc),
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
 ]
 """A moment with an offset (RFC 3339); UTC with `Z` in answers."""
+
+AskedMoment = Annotated[Moment, AfterValidator(_of_our_time)]
+"""A moment that a request names; from 2000 to 2199, so that days can be added to it."""
+
+AskedDay = Annotated[date, AfterValidator(_day_of_our_time)]
+"""A day that a request names; from 2000 to 2199, so that days can be added to it."""
 
 
 class MoneyBody(Body):

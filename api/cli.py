@@ -88,6 +88,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if os.environ.get("ENTREPOT_DEBUG"):
+            raise
+        place = (
+            f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        )
+        click.echo(f"{place}{error.strerror or error}", err=True)
+        return 2 if place else 1
     except Exception as error:
         if os.environ.get("ENTREPOT_DEBUG"):
             raise

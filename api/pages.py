@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from api.problems import Refused
+from core.texts import is_storable
 
 LARGEST_PAGE = 500
 
@@ -87,11 +88,11 @@ def _decoded(cursor: str) -> Key | None:
         key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError):
         return None
-    return tuple(key) if isinstance(key, list) and not _has_nul(key) else None
+    return tuple(key) if isinstance(key, list) and _is_storable(key) else None
 
 
-def _has_nul(key: list[object]) -> bool:
-    return any(isinstance(part, str) and "\x00" in part for part in key)
+def _is_storable(key: list[object]) -> bool:
+    return all(is_storable(part) for part in key if isinstance(part, str))
 
 
 def _paging(

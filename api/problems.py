@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): every failure at the HTTP door has the same shape."""
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -43,6 +44,15 @@ class Refused(EntrepotError):
         self.code = code or _code(status)  # type: ignore[misc]  # narrows for one instance
 
 
+class _Document(JSONResponse):
+    """A problem document; what UTF-8 cannot say is shown as `?`."""
+
+    def render(self, content: Any) -> bytes:
+        """Returns the document as bytes."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
 def problem(
     request: Request,
     status: int,
@@ -64,7 +74,7 @@ def problem(
         "errors": list(errors),
         **extensions,
     }
-    return JSONResponse(document, status, headers, media_type=MEDIA_TYPE)
+    return _Document(document, status, headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

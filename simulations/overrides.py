@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from math import isfinite
 from typing import Any
 
@@ -14,10 +14,12 @@ from core.folder.cells import TYPES
 from core.folder.columns import Findings, RawTable, nearest, typed
 from core.folder.schema import SETTINGS as BRAND
 from core.folder.schema import Attribute, TableSchema, schemas
+from core.texts import is_storable
 from simulations.selectors import SELECTORS, SETTINGS, WORDS, Pick
 
 _PLAIN = ("factor", "from", "to", "note")
 _NUMBERS = ("float64", "int64")
+_DEEPEST, _LARGEST = 8, 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,12 @@ class _Reading:
 
     def override(self, written: object) -> Override | None:
         if not isinstance(written, Mapping):
-            self.bad("", f"expected a table, got {written!r:.60}")
+            self.bad("", unkeepable(written) or f"expected a table, got {written!r:.60}")
+            return None
+        for key, value in written.items():
+            if fault := unkeepable([key, value]):
+                self.bad(key, fault)
+        if self.problems:
             return None
         word = next((key for key in written if key in WORDS), None)
         if word is None:
@@ -209,6 +216,21 @@ class _Reading:
         for problem in found.problems:
             self.bad(key, problem.problem)
         return column.iloc[0]
+
+
+def unkeepable(value: object, depth: int = 0) -> str:
+    """Returns why JSON in a database cannot keep a value, whatever it means; "" when it can."""
+    if depth > _DEEPEST:
+        return f"expected tables and lists at most {_DEEPEST} deep"
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        return next(filter(None, (unkeepable(each, depth + 1) for each in value)), "")
+    if isinstance(value, str):
+        return "" if is_storable(value) else "expected text without NUL and lone surrogates"
+    if isinstance(value, int | float):
+        return "" if abs(value) <= _LARGEST else "expected a finite number of at most 2^63"
+    return "expected a time of day in quotes" if isinstance(value, time) else ""
 
 
 def _hint_at_selector(written: Mapping[str, object]) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 from core.brand import Brand
 from core.errors import BadInput, Problem
 from core.folder.columns import nearest
+from core.texts import is_storable
 from simulations.changes import changed_brand, recheck
-from simulations.overrides import Override, Place, read_override
+from simulations.overrides import Override, Place, read_override, unkeepable
 
 _MOST_OVERRIDES = 1000
 _LONGEST_NAME, _LONGEST_NOTE = 200, 5000
@@ -93,7 +94,11 @@ def _overrides(
     written: object, key: str, top: Place, places: Sequence[Place], problems: list[Problem]
 ) -> list[Override]:
     if not isinstance(written, list):
-        problems.append(top.problem(key, f"expected a list of overrides, got {written!r:.60}"))
+        problems.append(
+            top.problem(
+                key, unkeepable(written) or f"expected a list of overrides, got {written!r:.60}"
+            )
+        )
         return []
     if len(written) > _MOST_OVERRIDES:
         problems.append(top.problem(key, f"expected at most {_MOST_OVERRIDES} overrides"))
@@ -110,9 +115,12 @@ def _text(
     text = document.get(key)
     if not isinstance(text, str) or (key == "name" and not text.strip()):
         problems.append(top.problem(key, f"expected a {key} in quotes"))
-    elif len(text) > longest:
+        return ""
+    if len(text) > longest:
         problems.append(top.problem(key, f"expected a {key} of at most {longest} characters"))
-    return str(text)
+    if not is_storable(text):
+        problems.append(top.problem(key, f"expected a {key} without NUL and lone surrogates"))
+    return text
 
 
 def _toml(text: str, file: str) -> dict[str, Any]:
@@ -122,6 +130,8 @@ def _toml(text: str, file: str) -> dict[str, Any]:
         place = re.search(r"at line (\d+), column (\d+)", str(error))
         line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, 0)
         raise BadInput([Problem(file, line, column, f"broken TOML: {error}")]) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; deep lists
+        raise BadInput([Problem(file, 0, 0, "a number is too long or a list too deep")]) from error
 
 
 def _places(text: str, file: str, count: int) -> list[Place]:

@@ -1,12 +1,13 @@
 """`entrepot allocate`: where stock should serve demand, what it costs, and the proof."""
 
+import math
 from pathlib import Path
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.output import Report, emit, json_option, progress, table
+from api.commands.output import Report, Target, emit, json_option, progress, table
 from core.brand import Brand
 from core.folder.reader import read_brand
 from routing.allocation.allocate import allocate
@@ -17,6 +18,13 @@ from simulations.scenarios import apply, read_scenario
 _MOST_SHOWN = 15
 
 
+def a_number(context: click.Context, option: click.Parameter, value: float) -> float:
+    """Returns the value of an option; fails for nan, which passes every comparison of a range."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number.", context, option)
+    return value
+
+
 @click.command("allocate")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
@@ -25,12 +33,13 @@ _MOST_SHOWN = 15
 @click.option(
     "--gap",
     type=click.FloatRange(0.0, 1.0),
+    callback=a_number,
     default=1e-6,
     help="Gap that is good enough; the exact route always proves 1e-6.",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Target(file_okay=False),
     help="Write flows, moves, unmet and prices here as Parquet.",
 )
 @click.option(

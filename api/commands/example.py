@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from api.commands.output import emit, json_option, progress, table
+from api.commands.output import Target, emit, json_option, progress, table
 from core.folder.reader import check_folder
 from core.folder.writer import write_brand
 from examples import three_tier
@@ -14,7 +14,7 @@ from examples.folders import fresh_folder
 from examples.online_retail.build import MOST_ITEMS, build
 from examples.online_retail.documents import write_documents
 
-folder_argument = click.argument("folder", type=click.Path(path_type=Path))
+folder_argument = click.argument("folder", type=Target(file_okay=False))
 force_option = click.option("--force", is_flag=True, help="Replace a brand folder that is there.")
 
 

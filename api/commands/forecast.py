@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from api.commands.output import emit, json_option, progress, table
+from api.commands.output import Target, emit, json_option, progress, table
 from core.brand import Brand
 from core.folder.reader import read_brand
 from inventory.demand.accuracy import JUDGED_WEEKS, PEERS, backtest
@@ -21,9 +21,7 @@ SCORES = ("WAPE", "bias", "P50 loss", "P90 loss", "P95 loss", "P90 hit", "no wor
 @click.option(
     "--weeks", type=click.IntRange(1, MOST_WEEKS), help="Weeks ahead; the brand's horizon if empty."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write forecast.parquet here."
-)
+@click.option("--out", type=Target(dir_okay=False), help="Write forecast.parquet here.")
 @click.option(
     "--backtest",
     "origins",

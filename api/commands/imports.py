@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from api.commands.output import emit, json_option
+from api.commands.output import Target, emit, json_option
 from core.errors import BadInput, Problem
 from core.folder.workbook import check_workbook, template
 from core.folder.writer import write_brand
@@ -17,7 +17,7 @@ def command() -> None:
 
 @command.command("excel")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=Target(file_okay=False))
 @json_option
 def excel(file: Path, folder: Path, as_json: bool) -> None:
     """Write a brand folder from a workbook with one sheet a table."""
@@ -31,7 +31,7 @@ def excel(file: Path, folder: Path, as_json: bool) -> None:
 
 
 @command.command("template")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Target(dir_okay=False))
 @json_option
 def excel_template(file: Path, as_json: bool) -> None:
     """Write an empty workbook with a sheet for each table and a note on each column."""

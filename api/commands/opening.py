@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from api.database import engine_for
 from api.migrations import schema
 from api.settings import Settings
-from core.errors import BadInput, EntrepotError
+from core.errors import BadInput, EntrepotError, Problem
+
+BACKENDS = ("postgresql", "sqlite")
 
 
 class DatabaseFailed(EntrepotError):
@@ -21,17 +23,30 @@ class DatabaseFailed(EntrepotError):
 @contextmanager
 def open_engine(settings: Settings) -> Iterator[Engine]:
     """Opens the engine of the configured database, whatever its schema, and closes it."""
-    try:
-        engine = engine_for(settings.database, settings.durable)
-    except ArgumentError as error:
-        raise BadInput("Expected ENTREPOT_DATABASE_URL such as postgresql://host/name.") from error
+    engine = _engine(settings)
     try:
         yield engine
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
+    except DatabaseError as error:
+        if type(error) not in (DatabaseError, OperationalError):
+            raise  # a statement of ours is wrong, not the database
+        reason = (str(error.orig).strip() or "no reason given").splitlines()[0]
+        if type(error) is DatabaseError and engine.url.database:  # SQLite: no database, or damaged
+            raise BadInput([Problem(engine.url.database, 0, 0, reason)]) from error
         raise DatabaseFailed(f"The database failed: {reason}") from error
     finally:
         engine.dispose()
+
+
+def _engine(settings: Settings) -> Engine:
+    url = settings.database
+    try:
+        if make_url(url).get_backend_name() in BACKENDS:
+            return engine_for(url, settings.durable)
+    except (ArgumentError, ImportError, ValueError):
+        pass  # the cause would quote the URL, and with it a password
+    raise BadInput(
+        "Expected ENTREPOT_DATABASE_URL such as postgresql://host/name or sqlite:///file."
+    )
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +27,29 @@ Report = Callable[[float, str], None]
 """Tells progress: the share done from 0 to 1 and what is being done now."""
 
 
+class Target(click.Path):
+    """A path that a command will write: refused before any work where nothing can be written.
+
+    With `file_okay=False` it is a folder, made later with its parents; else a file in a folder that
+    is there.
+    """
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path; fails with one sentence that says what is in the way."""
+        path = Path(super().convert(value, param, ctx))
+        folder = path.absolute() if not self.file_okay else path.absolute().parent
+        while not self.file_okay and not os.path.lexists(folder):
+            folder = folder.parent
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                return path
+        except OSError as error:
+            self.fail(f"Nothing can be written in {folder}: {error.strerror}.", param, ctx)
+
+
 def emit(document: Mapping[str, Any], as_json: bool, *tables: Table | str) -> None:
     """Prints the document alone on stdout with `--json`, else the tables that show it."""
     if as_json:
@@ -37,7 +62,8 @@ def emit(document: Mapping[str, Any], as_json: bool, *tables: Table | str) -> No
 
 def screen() -> Console:
     """Returns where tables go: the terminal, or a page wide enough that no cell is cut."""
-    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    terminal = sys.stdout is not None and sys.stdout.isatty()  # None: the caller closed it
+    wide = None if terminal or "COLUMNS" in os.environ else _WIDE
     return Console(width=wide, highlight=False)
 
 

@@ -89,11 +89,15 @@ def _unserved(made: Plan) -> Table | str:
 
 
 def _options(made: Plan) -> Table:
-    rows = [
+    chosen = " + ".join(f"{leg.site} {leg.service} {leg.customs_route}" for leg in made.legs)
+    terms = made.decision.objective
+    full = Money(sum(term.minor for term in terms.values()), made.currency)
+    why = ", ".join(f"{name} {_short(term)}" for name, term in terms.items() if term.minor)
+    rows = [[f"{chosen or 'none'} (chosen)", _short(full), why]] + [
         [lost.option, "" if lost.cost is None else _short(lost.cost), lost.reason]
         for lost in made.decision.rejected
     ]
-    return table("Options that lost", ("option", "full cost", "why"), rows)
+    return table("Options, and why they lost", ("option", "full cost", "why"), rows)
 
 
 def _short(money: Money) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from api.commands.output import emit, json_option, progress, table
+from api.commands.output import Target, emit, json_option, progress, table
 from core.errors import BadInput, Problem
 from core.folder.reader import read_brand
 from core.money import Money
@@ -32,8 +32,14 @@ def command() -> None:
 @command.command("run")
 @click.argument("folder", type=_FOLDER)
 @click.argument("files", type=_FILE, nargs=-1, required=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of results.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the forecast.")
+@click.option("--out", type=Target(file_okay=False), help="Folder of results.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 2),
+    default=0,
+    show_default=True,
+    help="Seed of the forecast.",
+)
 @json_option
 def run_command(
     folder: Path, files: Sequence[Path], out: Path | None, seed: int, as_json: bool

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from api.database import SessionFactory
 from api.queue.events import number_of, read_events
 from api.queue.records import ENDED, EventRecord
+from api.services.keys import Credential
 from core.clock import Clock, rfc3339
 
 POLL_SECONDS = 0.4
@@ -50,12 +51,12 @@ _VERBS = {"queued": "waits", "succeeded": "is done", "failed": "failed", "cancel
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a stream reads with, when it has to end, and for which role it reads."""
+    """What a stream reads with, when it has to end, and whose sign-in it serves."""
 
     sessions: SessionFactory
     clock: Clock
     stopping: threading.Event
-    role: str
+    credential: Credential
 
 
 def sentence(kind: str, data: Mapping[str, Any]) -> str:
@@ -91,13 +92,19 @@ def worth_listing(kind: str) -> bool:
 
 
 async def stream(watch: Watch, after: int) -> AsyncIterator[bytes]:
-    """Yields what a role may see as it happens, for `STREAM_SECONDS` or until the server stops."""
+    """Yields what a visitor may see as it happens, for `STREAM_SECONDS` at most.
+
+    The stream ends earlier when the server stops, and when the sign-in has ended: every look asks
+    anew who is signed in.
+    """
     quiet = 0
     yield b"retry: 1000\n\n"
     for _ in range(int(STREAM_SECONDS / POLL_SECONDS)):
         if watch.stopping.is_set():
             return
         messages, after = await run_in_threadpool(_read, watch, after)
+        if messages is None:
+            return
         quiet = 0 if messages else quiet + 1
         for message in messages:
             yield message
@@ -106,9 +113,12 @@ async def stream(watch: Watch, after: int) -> AsyncIterator[bytes]:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _read(watch: Watch, after: int) -> tuple[list[bytes], int]:
+def _read(watch: Watch, after: int) -> tuple[list[bytes] | None, int]:
     with watch.sessions.begin() as session:
-        records, newest = read_events(session, after, watch.role, watch.clock.now())
+        who = watch.credential(session)
+        if who is None:
+            return None, after
+        records, newest = read_events(session, after, who.role, watch.clock.now())
         return [message for record in records for message in messages_of(record)], newest
 
 

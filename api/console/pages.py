@@ -1,6 +1,7 @@
 """The console's pages: each reads, arranges and renders; forms are in `actions`."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Header, Query, Request, Response
@@ -21,6 +22,7 @@ from api.console.sessions import (
     refuse_other_sites,
     safe_page,
     set_cookie,
+    visiting,
     visitor,
 )
 from api.dependencies import ClockDep, EntropyDep, SessionDep
@@ -288,7 +290,8 @@ def events(
     given = last if last is not None else after
     start = given if given is not None else newest_event(session)
     state = request.app.state
-    told = live.stream(live.Watch(state.reading, clock, state.stopping, who.caller.role), start)
+    credential = partial(visiting, cookie=request.cookies.get(COOKIE, ""), clock=clock)
+    told = live.stream(live.Watch(state.reading, clock, state.stopping, credential), start)
     return StreamingResponse(
         told, media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

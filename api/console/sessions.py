@@ -7,10 +7,12 @@ from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Form, Request, Response
+from sqlmodel import Session
 
 from api.dependencies import ClockDep, SessionDep
 from api.problems import Refused
 from api.services.keys import CONSOLE_HOURS, Caller, signed_in
+from core.clock import Clock
 
 COOKIE = "entrepot_session"
 
@@ -37,10 +39,16 @@ class Visitor:
 def visitor(request: Request, session: SessionDep, clock: ClockDep) -> Visitor:
     """Returns who is signed in; raises `SignInNeeded` when nobody is or the role does not fit."""
     cookie = request.cookies.get(COOKIE, "")
-    caller = signed_in(session, cookie, clock.now()) if cookie else None
-    if caller is None or not caller.may(ROLE):
+    caller = visiting(session, cookie, clock)
+    if caller is None:
         raise SignInNeeded(wanted_page(request))
     return Visitor(caller, csrf_token(cookie))
+
+
+def visiting(session: Session, cookie: str, clock: Clock) -> Caller | None:
+    """Returns who a cookie lets into the console now; None when it lets nobody in."""
+    caller = signed_in(session, cookie, clock.now()) if cookie else None
+    return caller if caller is not None and caller.may(ROLE) else None
 
 
 VisitorDep = Annotated[Visitor, Depends(visitor, scope="function")]
@@ -60,10 +68,18 @@ SenderDep = Annotated[Visitor, Depends(sender, scope="function")]
 def refuse_other_sites(request: Request) -> None:
     """Ensures that a form was sent from a page of this service: `Origin` must be its own host."""
     origin = request.headers.get("origin", "")
-    foreign = bool(origin) and urlsplit(origin).netloc != request.headers.get("host", "")
+    foreign = bool(origin) and _host(origin) != request.headers.get("host", "")
     crossed = request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
     if foreign or crossed:
         raise Refused(403, "The form was not sent from this console.")
+
+
+def _host(origin: str) -> str | None:
+    """Returns the host and port of an origin; None for text that is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def csrf_token(cookie: str) -> str:

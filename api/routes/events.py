@@ -1,6 +1,7 @@
 """`/v1/events`: server-sent events of what the caller's role may see."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
@@ -8,6 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.dependencies import CallerDep
 from api.services.events import Watch
+from api.services.keys import holder
 
 router = APIRouter(tags=["events"])
 
@@ -23,17 +25,10 @@ async def stream_events(
     """Streams events as they happen; `Last-Event-ID` goes on where a watcher lost touch.
 
     `event` is the type, such as `job.progress`; `data` is JSON; a comment keeps the line alive.
+    The stream ends soon after the key is revoked.
     """
-    async for event in stream(request, who.role, last_event_id):
-        yield event
-
-
-async def stream(
-    request: Request, role: str, after: int | None = None
-) -> AsyncIterator[ServerSentEvent]:
-    """Yields the events of the service behind a request as server-sent events."""
     state = request.app.state
     watch = Watch(state.reading, state.clock, state.stopping)
     yield ServerSentEvent(comment="open", retry=RETRY_MILLISECONDS)
-    async for event in watch.events(role, after):
+    async for event in watch.events(partial(holder, key=who.key), last_event_id):
         yield ServerSentEvent(data=event.data, event=event.type, id=str(event.id))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Discriminator, Field, Tag
 from sqlmodel import Session
 
-from api.bodies import Body, Moment, Text
+from api.bodies import AskedMoment, Body, Text
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
 from api.idempotency import OnceDep
 from api.pages import Page, PagingDep
@@ -53,8 +53,8 @@ class SignalCreate(Body):
     version: Name = "1"
     kind: Name
     title: Name
-    onset: Moment | None = None
-    expires: Moment | None = None
+    onset: AskedMoment | None = None
+    expires: AskedMoment | None = None
     status: Name = "active"
     geometry: dict[str, Any] | None = None
     precision: Name
@@ -88,7 +88,7 @@ class Assignment(Body):
 class Snooze(Body):
     """Until when an alert may rest."""
 
-    until: Moment
+    until: AskedMoment
 
 
 class Resolution(Body):

@@ -1,6 +1,6 @@
 """Shipments for those who wait for them, and the door through which carriers report."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -182,7 +182,7 @@ def _last_event(after: tuple[str | int, ...] | None) -> tuple[str, str] | None:
     if after is None:
         return None
     try:
-        datetime.fromisoformat(str(after[0]))
-    except ValueError:
+        datetime.fromisoformat(str(after[0])).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Refused(422, "The cursor is not one that this list gave.", "bad-cursor") from None
     return str(after[0]), str(after[1])

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from api.bodies import Body, Code, Moment, MoneyBody, Quantity, View
+from api.bodies import AskedDay, Body, Code, Moment, MoneyBody, Quantity, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
 from api.idempotency import OnceDep
 from api.pages import Page, PagingDep
@@ -39,7 +39,7 @@ class PurchaseOrderCreate(Body):
     supplier: Code
     site: Code
     lines: Annotated[list[LineCreate], Field(min_length=1, max_length=500)]
-    order_by: date | None = None
+    order_by: AskedDay | None = None
 
 
 class LineRead(View):

@@ -126,12 +126,16 @@ def confirm_plan(service: Service, plan_id: str) -> Document:
     """Returns the document of a plan whose hold became a fulfillment order with shipments.
 
     A plan that is confirmed already stays as it is. Raises `NotFound`, and `Conflict` for a plan
-    that was cancelled, holds nothing, or whose hold has expired.
+    that was cancelled, holds nothing, whose hold has expired, or whose lines were confirmed by
+    another plan of the same order: no line ships twice.
     """
-    record = store.plan_of(service.session, plan_id, for_update=True)
+    order = store.plan_of(service.session, plan_id).order
+    plans = store.plans_of_order(service.session, order)
+    record = next(plan for plan in plans if plan.id == plan_id)
     if record.status in ("planned", "cancelled"):
         raise Conflict(f"The plan is {record.status}: it holds nothing.", f"plan-{record.status}")
     if record.status == "reserved" and record.reservation is not None:
+        _refuse_confirmed_lines(record, plans)
         _confirm(service, record, record.reservation)
     return _shown(service.session, record, service.clock.now())
 
@@ -249,6 +253,20 @@ def _shown(session: Session, record: PlanRecord, now: datetime) -> Document:
         "fulfillment_order": None if became is None else {"id": became.id, "status": became.status},
         "shipments": [] if became is None else became.shipments,
     }
+
+
+def _refuse_confirmed_lines(record: PlanRecord, plans: Sequence[PlanRecord]) -> None:
+    """Ensures that no other plan of the order was confirmed for one of the same lines."""
+    lines = _served_lines(record)
+    for other in plans:
+        again = sorted(lines & _served_lines(other))
+        if other.id != record.id and other.status == "confirmed" and again:
+            told = f"Lines {', '.join(map(str, again))} of the order are confirmed by {other.id}."
+            raise Conflict(told, "order-confirmed")
+
+
+def _served_lines(record: PlanRecord) -> set[int]:
+    return {line["line"] for leg in record.document["legs"] for line in leg["lines"]}
 
 
 def _confirm(service: Service, record: PlanRecord, reservation: str) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +32,10 @@ class Caller:
     def may(self, *roles: str) -> bool:
         """Whether the caller has one of the roles; an admin has all of them."""
         return self.role == "admin" or self.role in roles
+
+
+Credential = Callable[[Session], Caller | None]
+"""Looks up who holds a credential at this moment; None once it opens nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,11 @@ def authenticate(session: Session, token: str) -> Caller | None:
     return _caller(record) if matches else None
 
 
+def holder(session: Session, key: str) -> Caller | None:
+    """Returns who holds the key of an id; None when it is unknown or was revoked."""
+    return _caller(store.api_key(session, key))
+
+
 def sign_in(
     session: Session, token: str, now: datetime, entropy: Entropy
 ) -> tuple[str, Caller] | None:
@@ -112,7 +121,7 @@ def signed_in(session: Session, cookie: str, now: datetime) -> Caller | None:
     record = store.console_session(session, _hash(cookie))
     if record is None or record.expires_at <= now:
         return None
-    return _caller(store.api_key(session, record.key))
+    return holder(session, record.key)
 
 
 def sign_out(session: Session, cookie: str) -> None:

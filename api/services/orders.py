@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError
 
-from api.bodies import Body, Code, Moment, MoneyBody, Quantity
+from api.bodies import AskedMoment, Body, Code, MoneyBody, Quantity
 from core.errors import BadInput, Problem
 from core.money import exponent
 from core.places import countries
@@ -57,8 +57,8 @@ class OrderBody(Body):
     order: Code
     region: Code | None = None
     address: AddressBody | None = None
-    placed_at: Moment | None = None
-    promise_by: Moment | None = None
+    placed_at: AskedMoment | None = None
+    promise_by: AskedMoment | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=MOST_LINES)]
     options: OptionsBody = OptionsBody()

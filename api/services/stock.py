@@ -82,6 +82,9 @@ def _check(
         for pointer, (names, name) in known.items()
         if not (names == name).any()
     ]
+    if key.customs == "bonded" and not _bonded(brand, key.site):
+        told = "Bonded stock needs a site whose customs is bonded."
+        problems.append(Problem("", 0, 0, told, "/customs"))
     if kind in INCOMING and quantity < 1:
         problems.append(Problem("", 0, 0, f"A {kind} needs a quantity >= 1.", "/quantity"))
     if kind in INCOMING and expected is not None:
@@ -90,3 +93,8 @@ def _check(
         problems.append(Problem("", 0, 0, "A movement moves something.", "/quantity"))
     if problems:
         raise BadInput(problems)
+
+
+def _bonded(brand: Brand, site: str) -> bool:
+    sites = brand.table("sites")
+    return bool((sites["customs"][sites["site"] == site] == "bonded").any())

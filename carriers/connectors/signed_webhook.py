@@ -10,7 +10,6 @@ import csv
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from typing import Any
 
 from carriers.tracking import Status, TrackingEvent
 from core.errors import BadInput, EntrepotError, Problem
+from core.texts import is_storable
 
 TOLERANCE = timedelta(minutes=5)
 """How far the sender's clock may be off; older reports may be replays."""
@@ -27,7 +27,6 @@ TOLERANCE = timedelta(minutes=5)
 MOST_EVENTS = 500
 _LONGEST = {"tracking_code": 100, "code": 100, "place": 200, "text": 1000}
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _FIELDS = frozenset({"tracking_code", "code", "occurred_at", "place", "text"})
 
 
@@ -139,7 +138,7 @@ def _event(carrier: str, entry: Any, pointer: str, problems: list[Problem]) -> T
 
 
 def _fits(value: Any, most: int) -> bool:
-    return isinstance(value, str) and len(value) <= most and not _UNSTORABLE.search(value)
+    return isinstance(value, str) and len(value) <= most and is_storable(value)
 
 
 def _moment(value: Any) -> datetime | None:

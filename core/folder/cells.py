@@ -21,6 +21,9 @@ Parse = Callable[[Texts, Attribute], tuple[pd.Series, Flags]]
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 _BLOCS = frozenset({"EU"})
 
+EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2199-12-31")
+"""First and last day that a brand may name, so that calendars can count on from any of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class CellType:
@@ -41,7 +44,10 @@ def _code(texts: Texts, _: Attribute) -> tuple[pd.Series, Flags]:
 
 
 def _number(texts: Texts, _: Attribute) -> tuple[pd.Series, Flags]:
-    plain = texts.str.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?|").to_numpy(bool)
+    # ASCII digits only: `\d` would let through digits that later readers do not know.
+    plain = texts.str.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?|").to_numpy(
+        bool
+    )
     numbers = pd.to_numeric(texts.where(plain, ""), errors="coerce").astype("float64")
     return numbers, plain & ~np.isinf(numbers.to_numpy())
 
@@ -59,17 +65,27 @@ def _flag(texts: Texts, _: Attribute) -> tuple[pd.Series, Flags]:
 
 def _date(texts: Texts, _: Attribute) -> tuple[pd.Series, Flags]:
     dates = pd.to_datetime(texts.where(texts != "", None), format="%Y-%m-%d", errors="coerce")
-    iso = texts.str.fullmatch(r"\d{4}-\d\d-\d\d|").to_numpy(bool)
-    return dates.astype("datetime64[s]"), iso & ((texts == "") | dates.notna()).to_numpy(bool)
+    iso = texts.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|").to_numpy(bool)
+    good = iso & ((texts == "").to_numpy(bool) | in_calendar(dates))
+    return dates.astype("datetime64[s]"), good
+
+
+def in_calendar(days: pd.Series) -> Flags:
+    """Flags days or moments from `EARLIEST` to the end of `LATEST`; never an empty one."""
+    zone = days.dt.tz
+    begin, end = EARLIEST.tz_localize(zone), (LATEST + pd.Timedelta(days=1)).tz_localize(zone)
+    return ((days >= begin) & (days < end)).to_numpy(bool)
 
 
 def _moment(texts: Texts, _: Attribute) -> tuple[pd.Series, Flags]:
-    shape = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?|"
+    two = "[0-9]{2}"
+    clock = rf"{two}:{two}(:{two}(\.[0-9]{{1,9}})?)?(Z|[+-]{two}:?{two})?"
+    shape = rf"[0-9]{{4}}-{two}-{two}[T ]{clock}|"
     iso = texts.str.fullmatch(shape).to_numpy(bool)
     moments = pd.to_datetime(
         texts.where(iso & (texts != ""), None), format="ISO8601", errors="coerce", utc=True
     )
-    good = iso & ((texts == "") | moments.notna()).to_numpy(bool)
+    good = iso & ((texts == "").to_numpy(bool) | in_calendar(moments))
     return moments.astype("datetime64[us, UTC]"), good
 
 
@@ -106,7 +122,7 @@ def _countries_and_blocs() -> frozenset[str]:
     return countries() | _BLOCS
 
 
-_DIGITS = _shaped(r"\d{1,12}")
+_DIGITS = _shaped(r"[0-9]{1,12}")
 _FLOAT = CellType("float64", _number, "a number such as 12.5")
 
 TYPES: dict[str, CellType] = {
@@ -117,11 +133,13 @@ TYPES: dict[str, CellType] = {
     "share": CellType("float64", _number, "a share such as 0.08"),
     "int": CellType("int64", _whole, "a whole number"),
     "bool": CellType("bool", _flag, "true or false"),
-    "date": CellType("datetime64[s]", _date, "a date such as 2026-07-01"),
-    "datetime": CellType("datetime64[us, UTC]", _moment, "a moment such as 2026-07-01T12:30:00Z"),
-    "time": CellType("str", _shaped(r"([01]\d|2[0-3]):[0-5]\d"), "a time such as 15:00"),
+    "date": CellType("datetime64[s]", _date, "a date such as 2026-07-01, from 1900 to 2199"),
+    "datetime": CellType(
+        "datetime64[us, UTC]", _moment, "a moment such as 2026-07-01T12:30:00Z, from 1900 to 2199"
+    ),
+    "time": CellType("str", _shaped(r"([01][0-9]|2[0-3]):[0-5][0-9]"), "a time such as 15:00"),
     "days": CellType(
-        "str", _shaped(r"(?!.*(\d).*\1)[1-7]{1,7}"), "digits from 1 (Monday) to 7 (Sunday)"
+        "str", _shaped(r"(?!.*([1-7]).*\1)[1-7]{1,7}"), "digits from 1 (Monday) to 7 (Sunday)"
     ),
     "zone": CellType("str", _among(_zones), "an IANA time zone such as Europe/Berlin"),
     "country": CellType("str", _among(countries), "an ISO 3166-1 alpha-2 code such as DE"),

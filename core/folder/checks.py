@@ -32,7 +32,11 @@ def check_across(raws: Mapping[str, RawTable], frames: Frames, found: Findings) 
     for name, raw in raws.items():
         for column in raw.columns:
             target = _target(name, column)
-            if target and target in raws:
+            if target in found.unreadable or (
+                target in raws and not _has_ids(target, raws[target])
+            ):
+                continue  # its own problem is listed; that nothing names it would only hide it
+            if target in raws:
                 check_references(name, column, raw, frames, found)
             elif target and target not in REQUIRED_TABLES and (frames[name][column] != "").any():
                 missing = f"file is missing; {raw.file} refers to it by {column}"
@@ -102,6 +106,11 @@ def _target(table: str, column: str) -> str:
     return schemas()[table].attribute(column).refers.partition(".")[0]
 
 
+def _has_ids(table: str, raw: RawTable) -> bool:
+    """Whether a table that others refer to has the column of its ids, which is its key."""
+    return set(schemas()[table].key) <= set(raw.columns)
+
+
 def _unknown(table: str, name: str, known: list[str]) -> str:
     singular = table.removesuffix("s")
     if not known:
@@ -123,7 +132,7 @@ def _named(frame: pd.DataFrame, columns: list[str]) -> Flags:
 
 
 def _check_zones(raws: Mapping[str, RawTable], frames: Frames, found: Findings) -> None:
-    if "rates" not in raws:
+    if "rates" not in raws or "zones" in found.unreadable:
         return
     rates, zones = frames["rates"], frames["zones"]
     key = ["service", "site", "zone"]
@@ -140,7 +149,7 @@ def _check_zones(raws: Mapping[str, RawTable], frames: Frames, found: Findings) 
 
 
 def _check_bonded_stock(raws: Mapping[str, RawTable], frames: Frames, found: Findings) -> None:
-    if "stock" not in raws:
+    if "stock" not in raws or "sites" in found.unreadable:
         return
     sites = frames["sites"].drop_duplicates("site").set_index("site")["customs"]
     at_free_site = frames["stock"]["site"].map(sites) == "free"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import Problem
-from core.folder.cells import TYPES, Flags, accepts
+from core.folder.cells import TYPES, Flags, accepts, in_calendar
 from core.folder.schema import Attribute, TableSchema, schemas
 
 Say = Callable[[int], str]
@@ -24,6 +24,7 @@ class Findings:
 
     problems: list[Problem] = field(default_factory=list)
     unlisted: int = 0
+    unreadable: set[str] = field(default_factory=set)  # tables whose file is there, but no use
 
     def add(self, problem: Problem) -> None:
         """Lists one problem."""
@@ -130,10 +131,10 @@ def _moments(cells: pd.Series, dtype: Any) -> tuple[pd.Series, Flags, Flags]:
     missing = cells.isna().to_numpy(bool)
     if dtype.endswith("UTC]"):
         utc = cells.dt.tz_convert("UTC") if cells.dt.tz is not None else cells.dt.tz_localize("UTC")
-        return utc.astype(dtype), np.ones(len(cells), bool), missing
+        return utc.astype(dtype), in_calendar(utc) | missing, missing
     naive = cells.dt.tz_localize(None) if cells.dt.tz is not None else cells
     midnight = (naive == naive.dt.normalize()).to_numpy(bool)
-    return naive.astype(dtype), midnight | missing, missing
+    return naive.astype(dtype), (midnight & in_calendar(naive)) | missing, missing
 
 
 def _check_range(

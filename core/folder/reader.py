@@ -17,7 +17,7 @@ from core.brand import Brand
 from core.errors import BadInput, Problem
 from core.folder.checks import check_across, check_table
 from core.folder.columns import Findings, RawTable, blank, nearest, typed
-from core.folder.schema import REQUIRED_TABLES, TableSchema, schemas, tables
+from core.folder.schema import REQUIRED_TABLES, schemas, tables
 from core.folder.settings import SETTINGS_FILE, read_settings
 
 SUFFIXES = (".csv", ".parquet")
@@ -61,7 +61,7 @@ def check_tables(
     """Returns what is wrong with tables and settings, however they were brought."""
     settings = read_settings(settings_text, findings)
     for name in REQUIRED_TABLES:
-        if name not in raws:
+        if name not in raws and name not in findings.unreadable:
             findings.add(Problem(f"{name}.csv", 0, 0, "file is missing; it is required"))
     frames = {name: blank(name) for name in tables()}
     for name, raw in raws.items():
@@ -78,16 +78,30 @@ def check_tables(
 def raw_tables(folder: Path, findings: Findings) -> dict[str, RawTable]:
     """Returns the cells of every table of a folder; unknown and double files are findings."""
     found: dict[str, RawTable] = {}
-    for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
-        if path.stem not in tables():
-            hint = nearest(path.stem, tables())
-            findings.add(Problem(path.name, 0, 0, f"unknown file; {hint}"))
+    for path in sorted(path for path in folder.iterdir() if _is_ours(path)):
+        if path.stem not in tables() or path.suffix not in SUFFIXES:
+            findings.add(Problem(path.name, 0, 0, f"unknown file; {_nearest_file(path)}"))
         elif path.stem in found:
             both = f"{found[path.stem].file} holds the same table; keep one of them"
             findings.add(Problem(path.name, 0, 0, both))
         elif raw := _raw(path, findings):
             found[path.stem] = raw
+        else:
+            findings.unreadable.add(path.stem)
     return found
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file seems to be meant for the reader, in whatever case its name is written."""
+    settings = path.name != SETTINGS_FILE and path.name.lower() == SETTINGS_FILE
+    return settings or path.suffix.lower() in SUFFIXES
+
+
+def _nearest_file(path: Path) -> str:
+    lowered = path.name.lower()
+    if lowered == SETTINGS_FILE or path.stem.lower() in tables():
+        return f"did you mean {lowered}?"
+    return nearest(path.stem, tables())
 
 
 def _text_of(folder: Path) -> str | None:
@@ -98,27 +112,48 @@ def _text_of(folder: Path) -> str | None:
 
 
 def _raw(path: Path, findings: Findings) -> RawTable | None:
+    if not path.is_file():
+        findings.add(Problem(path.name, 0, 0, "not a file; it is a folder or a broken link"))
+        return None
     if path.stat().st_size > _MOST_BYTES:
         findings.add(Problem(path.name, 0, 0, "file is larger than 2 GiB; split the history"))
         return None
-    if path.suffix == ".parquet":
-        return _from_parquet(path, schemas()[path.stem], findings)
-    return _from_csv(path, findings)
+    try:
+        if path.suffix == ".parquet":
+            return _from_parquet(path, findings)
+        return _from_csv(path, findings)
+    except OSError as error:
+        findings.add(Problem(path.name, 0, 0, f"cannot be read: {error.strerror or error}"))
+        return None
 
 
-def _from_parquet(path: Path, schema: TableSchema, findings: Findings) -> RawTable | None:
+def _from_parquet(path: Path, findings: Findings) -> RawTable | None:
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        names = table.column_names
+    except (pa.ArrowException, ValueError, OSError) as error:
         findings.add(Problem(path.name, 0, 0, f"not a Parquet file that can be read: {error}"))
         return None
-    columns = {name: _plain(table.column(name)) for name in table.column_names}
+    if not _header_ok(path.name, names, findings):
+        return None
+    before, columns = findings.total, {}
+    for at, name in enumerate(names):
+        try:
+            columns[name] = _plain(table.column(at))
+        except (pa.ArrowException, ValueError) as error:
+            unreadable = f"column {name!r} cannot be read: {error}"
+            findings.add(Problem(path.name, 0, at + 1, unreadable))
+    if findings.total > before:
+        return None
     return RawTable(path.name, columns, np.arange(1, table.num_rows + 1))
 
 
 def _plain(column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        column = column.cast(pa.string())
+    column.validate(full=True)  # text that is not UTF-8 would fail only when it is looked at
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("s"))
     series: pd.Series = column.to_pandas()
@@ -131,6 +166,10 @@ def _from_csv(path: Path, findings: Findings) -> RawTable | None:
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         findings.add(Problem(path.name, line, 0, "not UTF-8; save the file as UTF-8"))
+        return None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        findings.add(Problem(path.name, line, 0, "not text, it holds NUL; save the file as UTF-8"))
         return None
     return raw_from_text(path.name, text, findings)
 

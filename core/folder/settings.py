@@ -73,6 +73,14 @@ def _flat(text: str, findings: Findings) -> dict[str, object] | None:
         line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, 0)
         findings.add(Problem(SETTINGS_FILE, line, column, f"broken TOML: {error}"))
         return None
+    except RecursionError:
+        line = _first_line(text, r"[\[{][\[{\s]{50,}")
+        findings.add(Problem(SETTINGS_FILE, line, 0, "broken TOML: brackets nest too deeply"))
+        return None
+    except ValueError:  # the only other one: Python refuses to read a number of that many digits
+        line = _first_line(text, r"[0-9_]{4000,}")
+        findings.add(Problem(SETTINGS_FILE, line, 0, "broken TOML: a number has too many digits"))
+        return None
     flat: dict[str, object] = {}
     for key, value in document.items():
         if key in _SECTIONS and isinstance(value, dict):
@@ -104,7 +112,15 @@ def _written(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, date | datetime):
         return value.isoformat()
-    return str(value)
+    try:
+        return str(value)
+    except ValueError:  # a hexadecimal number of thousands of digits
+        return "a number with too many digits"
+
+
+def _first_line(text: str, pattern: str) -> int:
+    place = re.search(pattern, text)
+    return text.count("\n", 0, place.start()) + 1 if place else 0
 
 
 def _line(text: str, key: str) -> int:

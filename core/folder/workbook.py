@@ -2,20 +2,21 @@
 
 from datetime import date, datetime
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from openpyxl import Workbook, load_workbook
 from openpyxl.comments import Comment
 from openpyxl.styles import Font
-from openpyxl.utils.exceptions import InvalidFileException
 
 from core.errors import BadInput, Problem
 from core.folder.cells import accepts
 from core.folder.columns import Findings, RawTable, nearest
 from core.folder.reader import Checked, check_tables
 from core.folder.schema import SETTINGS, Attribute, schemas, tables
+
+Rows = list[list[object]]
+"""Cells of one sheet, row by row."""
 
 
 def template() -> Workbook:
@@ -46,22 +47,31 @@ def check_workbook(path: Path) -> Checked:
     a problem are row and column of the sheet.
     """
     findings = Findings()
-    try:
-        book = load_workbook(path, read_only=True, data_only=True)
-    except (OSError, BadZipFile, InvalidFileException, KeyError) as error:
-        raise BadInput([Problem(path.name, 0, 0, f"not a workbook: {error}")]) from error
     raws: dict[str, RawTable] = {}
     settings: str | None = None
-    for sheet in book.worksheets:
-        rows: list[list[object]] = [list(row) for row in sheet.iter_rows(values_only=True)]
-        if sheet.title == SETTINGS:
+    for title, rows in _sheets(path).items():
+        if title == SETTINGS:
             settings = _settings(rows)
-        elif sheet.title not in tables():
-            hint = nearest(sheet.title, (*tables(), SETTINGS))
-            findings.add(Problem(sheet.title, 0, 0, f"unknown sheet; {hint}"))
+        elif title not in tables():
+            hint = nearest(title, (*tables(), SETTINGS))
+            findings.add(Problem(title, 0, 0, f"unknown sheet; {hint}"))
         elif any(cell is not None for row in rows[1:] for cell in row):
-            raws[sheet.title] = _raw(sheet.title, rows)
+            raws[title] = _raw(title, rows)
     return check_tables(raws, settings, findings)
+
+
+def _sheets(path: Path) -> dict[str, Rows]:
+    """Returns the cells of each sheet by its title; raises `BadInput` for what is no workbook."""
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+        return {
+            sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)]
+            for sheet in book.worksheets
+        }
+    except OSError as error:
+        raise BadInput([Problem(path.name, 0, 0, f"cannot be read: {error.strerror}")]) from error
+    except Exception as error:  # damaged XML fails in openpyxl in as many ways as it can be damaged
+        raise BadInput([Problem(path.name, 0, 0, f"not a workbook: {error}")]) from error
 
 
 def _raw(title: str, rows: list[list[object]]) -> RawTable:

@@ -17,7 +17,7 @@ SAMPLE_UNITS = 24
 
 SUEZ_CLOSED = """\
 name = "Suez closed"
-note = "Ships between Asia and Europe sail around Africa for twelve weeks."
+note = "Ships between Asia and Europe sail around Africa; only what travels by sea feels it."
 
 [[override]]
 passage = "suez"

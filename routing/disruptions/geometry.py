@@ -113,7 +113,7 @@ def point_of(latitude: str | float, longitude: str | float) -> Point:
     """Returns the point of two numbers; raises `BadInput` for anything that is not on the globe."""
     try:
         return Point(float(latitude), float(longitude))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"Expected two numbers, got {latitude!r}, {longitude!r}.") from error
 
 
@@ -201,7 +201,7 @@ def _flattened(document: object, depth: int = 0) -> list[Polygon | Circle]:
         if kind == "GeometryCollection" and depth == 0:
             parts = document.get("geometries") or ()
             return [shape for part in parts for shape in _flattened(part, depth + 1)]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"Expected numbers in a {kind} geometry.") from error
     raise BadInput(
         f"Expected a Point, Polygon, MultiPolygon or a collection of these, got {kind!r}."

@@ -152,7 +152,7 @@ def incident(
         offers = _alternatives(one, met, situation, refused)
         site = _destination(one.item, met, situation)
         answer = resource(one.cover, one.recovery, one.price, offers if site else ())
-        drafts += [_draft(purchase, one, site, situation) for purchase in answer.purchases]
+        drafts += [_draft(purchase, one, site, situation, refused) for purchase in answer.purchases]
         if answer.uncovered >= 1:
             uncovered.append((one.item, round(answer.uncovered), _why_not(answer, offers, site)))
     return Incident(scope, met, tuple(drafts), tuple(uncovered))
@@ -206,7 +206,13 @@ def _destination(item: str, met: Impact, situation: Situation) -> str:
     return max(open_sites, key=lambda site: held.get(site, 0.0), default="")
 
 
-def _draft(purchase: Purchase, one: ItemImpact, site: str, situation: Situation) -> Draft:
+def _draft(
+    purchase: Purchase,
+    one: ItemImpact,
+    site: str,
+    situation: Situation,
+    refused: Collection[str],
+) -> Draft:
     today, offer = situation.brand.today, purchase.offer
     avoided = Money.of(round(purchase.used * one.price, 6), situation.brand.currency)
     return Draft(
@@ -218,16 +224,19 @@ def _draft(purchase: Purchase, one: ItemImpact, site: str, situation: Situation)
         order_by=today + timedelta(purchase.order_day),
         arrives=today + timedelta(purchase.arrival_day),
         loss_avoided=avoided,
-        reason=_reason(purchase, one),
+        reason=_reason(purchase, one, refused),
     )
 
 
-def _reason(purchase: Purchase, one: ItemImpact) -> str:
+def _reason(purchase: Purchase, one: ItemImpact, refused: Collection[str]) -> str:
     hit = " and ".join(one.suppliers) or "the site that holds it"
+    poor = purchase.offer.supplier in refused
+    warning = " The supplier is dropped; nobody else is qualified." if poor else ""
     return (
-        f"{one.item} lasts {one.cover.days:.0f} days; {hit} needs {one.recovery.low:.0f} to "
+        f"{one.item} lasts {one.cover.days:.0f} days; {hit} may take {one.recovery.low:.0f} to "
         f"{one.recovery.high:.0f} to recover. Of these {purchase.quantity} units, "
-        f"{purchase.used:.0f} are expected to prevent lost sales."
+        f"{purchase.used:.0f} are expected to prevent lost sales; the others are sold later."
+        f"{warning}"
     )
 
 
@@ -276,8 +285,8 @@ def _order(drafts: Sequence[Draft]) -> dict[str, Any]:
     first = min(draft.order_by for draft in drafts).isoformat()
     return _action(
         "order",
-        f"Apply {len(drafts)} drafted order lines: {units} units from {suppliers}, the first to be "
-        f"placed by {first}.",
+        f"Apply {len(drafts)} drafted order lines: {units:,} units from {suppliers}, the "
+        f"first to be placed by {first}.",
     )
 
 

@@ -21,6 +21,13 @@ def plan_of(session: Session, plan: str, for_update: bool = False) -> PlanRecord
     return found
 
 
+def plans_of_order(session: Session, order: str) -> list[PlanRecord]:
+    """Returns every plan of an order by id, read anew and locked until the transaction ends."""
+    asked = select(PlanRecord).where(col(PlanRecord.order) == order).order_by(col(PlanRecord.id))
+    fresh = asked.with_for_update().execution_options(populate_existing=True)
+    return list(session.exec(fresh))
+
+
 def add_fulfillment_order(session: Session, record: FulfillmentOrderRecord) -> None:
     """Ensures that the fulfillment order of a confirmed plan is kept."""
     session.add(record)

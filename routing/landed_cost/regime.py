@@ -10,6 +10,7 @@ from routing.landed_cost.rules import rule_on
 from routing.landed_cost.tariffs import Tariffs, TaxRule
 
 CustomsRoute = Literal["domestic", "bonded_release", "cross_border"]
+_HAIR = 1e-6
 DutyKind = Literal["none", "relief", "flat", "tariff"]
 
 
@@ -93,16 +94,24 @@ def regime_of(tariffs: Tariffs, country: str, route: CustomsRoute, on: date) -> 
         route,
         on,
         tax=tax,
-        duty_relief=tax.de_minimis_duty,
-        tax_relief=tax.de_minimis_tax,
-        flat_duty_limit=limit("flat_duty_limit"),
+        duty_relief=_inclusive(tax.de_minimis_duty),
+        tax_relief=_inclusive(tax.de_minimis_tax),
+        flat_duty_limit=_inclusive(limit("flat_duty_limit")),
         flat_duty=limit("flat_duty_per_category"),
-        checkout_tax_limit=limit("checkout_tax_limit"),
+        checkout_tax_limit=_inclusive(limit("checkout_tax_limit")),
         fee_per_consignment=limit("fee_per_consignment"),
         fee_per_category=limit("fee_per_category"),
-        fee_limit=limit("fee_limit") if capped else float("inf"),
+        fee_limit=_inclusive(limit("fee_limit")) if capped else float("inf"),
         sources=(*tax.sources, *_law(country, on)),
     )
+
+
+def _inclusive(limit: float) -> float:
+    """Returns a limit such that goods worth exactly that much lie within it.
+
+    Values are converted and summed as floats; a millionth is less than any minor unit.
+    """
+    return limit + _HAIR if limit > 0 else 0.0
 
 
 def _limit(tariffs: Tariffs, country: str, on: date, rule: str) -> float:

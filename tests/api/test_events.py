@@ -19,6 +19,7 @@ from api.queue import store
 from api.queue.events import KEPT, forget_events, newest_event, number_of, publish, read_events
 from api.queue.records import EventRecord
 from api.services.events import Event, Watch
+from api.services.keys import Caller, revoke_key
 from core.ids import Entropy
 from tests.conftest import Headers
 from tests.fakes import FakeClock
@@ -104,7 +105,7 @@ def test_a_watch_shows_what_happens_after_it_began(
     watch = Watch(sessions, clock, threading.Event(), every_seconds=0.01)
 
     async def watched() -> list[Event]:
-        stream = watch.events("planner")
+        stream = watch.events(lambda _: PLANNER)
         first = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0.2)
         await asyncio.to_thread(tell, sessions, clock, "after")
@@ -113,6 +114,9 @@ def test_a_watch_shows_what_happens_after_it_began(
         return found + [event async for event in stream]
 
     assert [event.type for event in asyncio.run(watched())] == ["after"]
+
+
+PLANNER = Caller("k1", "somebody", "planner")
 
 
 class RealClock:
@@ -210,6 +214,20 @@ def test_a_stream_holds_no_connection_and_ends_with_the_server(
         assert fewest_connections(engine) == 0
     watcher.join(10)
     assert ended.is_set()
+
+
+def test_a_revoked_key_loses_its_stream(
+    address: str, sessions: SessionFactory, keys: Mapping[str, Headers]
+) -> None:
+    """A stream went on telling a role's events after its key was revoked."""
+    url, clock = f"{address}/v1/events", RealClock()
+    with httpx.stream("GET", url, headers=keys["planner"], timeout=20) as response:
+        lines = response.iter_lines()
+        lines_until(lines, ": open")
+        with sessions.begin() as session:
+            revoke_key(session, keys["planner"]["Authorization"].split("_")[1], clock.now())
+            publish(session, "secret", {}, ("planner",), clock)
+        assert not any("secret" in line for line in lines)
 
 
 def fewest_connections(engine: Engine) -> int:

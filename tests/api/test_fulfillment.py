@@ -109,6 +109,16 @@ def test_confirming_makes_a_fulfillment_order_with_shipments_and_ships_the_units
     assert shop.post(f"/{plan['id']}/cancel").json()["code"] == "plan-confirmed"
 
 
+def test_no_line_of_an_order_ships_twice(shop: Shop, sessions: SessionFactory) -> None:
+    """An order planned twice under two keys could be confirmed twice, and left twice."""
+    first, second = shop.plan(), shop.plan()
+    assert shop.post(f"/{first['id']}/confirm").status_code == 200
+    refused = shop.post(f"/{second['id']}/confirm")
+    assert (refused.status_code, refused.json()["code"]) == (409, "order-confirmed")
+    assert shop.post(f"/{second['id']}/cancel").status_code == 200
+    assert stock(sessions)["DE-HAM"] == (48, 0)
+
+
 def test_an_expired_hold_cannot_be_confirmed(
     shop: Shop, sessions: SessionFactory, clock: FakeClock
 ) -> None:
@@ -257,3 +267,15 @@ def test_an_address_gives_the_region_and_leaves_no_trace(
 def test_the_newest_prices_of_the_brand_are_seen_by_plans(shop: Shop) -> None:
     assert shop.plan()["decision"]["prices_version"] is None
     assert len(shop.plan()["decision"]["data_version"]) == 16
+
+
+@pytest.mark.parametrize("field", ["placed_at", "promise_by"])
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_at_the_edge_of_the_calendar_is_refused(
+    shop: Shop, field: str, moment: str
+) -> None:
+    """A moment that UTC does not have answered 500, for its order and for a whole batch."""
+    assert shop.post("", order(**{field: moment})).status_code == 422
+    orders = [order(**{field: moment}), order(order="O-2")]
+    results = shop.post("/batch", {"orders": orders}).json()["data"]
+    assert [result["status"] for result in results] == [422, 201]

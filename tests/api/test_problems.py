@@ -128,3 +128,10 @@ def test_a_shortage_names_item_site_and_units(app: FastAPI, client: TestClient) 
     assert document["shortages"] == [
         {"item": "MUG", "site": "DE-HAM", "requested": 3, "available": 1}
     ]
+
+
+def test_a_problem_may_quote_text_that_has_no_utf_8(app: FastAPI, client: TestClient) -> None:
+    """A problem that quoted half of a surrogate pair could not be sent and became a 500."""
+    fault = Problem("", 0, 0, "unknown \ud800", "/\ud800")
+    document = problem(failing(app, client, BadInput([fault])), 422, "invalid")
+    assert document["errors"] == [{"pointer": "/?", "detail": "unknown ?"}]

@@ -95,3 +95,11 @@ def test_an_order_that_the_offer_does_not_allow_is_refused(
 def test_only_planners_order(client: TestClient, keys: Keys) -> None:
     assert order(client, keys, wanted(), role="auditor").status_code == 403
     assert client.get("/v1/purchase-orders", headers=keys["auditor"]).status_code == 200
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "2200-01-01"])
+def test_a_day_beyond_planning_is_refused(client: TestClient, keys: Keys, day: str) -> None:
+    """The last day of the calendar has no day of arrival after it and answered 500."""
+    refused = order(client, keys, wanted(order_by=day))
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/order_by"

@@ -91,3 +91,17 @@ def test_a_worker_in_burst_mode_ends_when_no_job_is_due(
         assert json.loads(capsys.readouterr().out)["jobs"] == 1
         with sessions.begin() as session:
             assert store.job_of(session, job).state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a=" + "[" * 20_000, "a=" + "1" * 5_000, MORE + "note=07:32:00", MORE + "x=1" + "0" * 400],
+)
+def test_a_scenario_that_nothing_can_keep_ends_with_2_and_writes_nothing(
+    folder: Path, text: str
+) -> None:
+    """Such files ended in a traceback, the one with a time after everything was computed."""
+    (folder / "more.toml").write_text(text)
+    files = [str(folder / "brand"), str(folder / "more.toml")]
+    assert run(["scenario", "run", *files, "--out", str(folder / "out")]) == 2
+    assert not (folder / "out").exists()

@@ -217,3 +217,22 @@ def test_other_roles_do_not_plan(client: TestClient, keys: Mapping[str, Headers]
     for role in ("order-service", "carrier", "auditor"):
         assert client.get("/v1/scenarios", headers=keys[role]).status_code == 403
         assert client.post("/v1/scenarios", json=MORE, headers=keys[role]).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"name": "x", "note": "\ud800"}',
+        r'{"name": "\ud800"}',
+        r'{"name": "x", "\ud800": 1}',
+        r'{"name": "x", "overrides": [{"demand": "DE", "factor": 2, "note": "\ud800"}]}',
+        r'{"name": "x", "overrides": [{"demand": "DE", "factor": 2, "\ud800": 1}]}',
+        '{"name": "x", "overrides": [{"demand": "DE", "factor": 1' + "0" * 400 + "}]}",
+    ],
+)
+def test_what_cannot_be_kept_is_refused(client: TestClient, planner: Headers, body: str) -> None:
+    """Half surrogate pairs and numbers beyond floats answered 500."""
+    headers = {**planner, "Content-Type": "application/json"}
+    assert client.post("/v1/scenarios", content=body, headers=headers).status_code == 422
+    inner = f'{{"scenario": {body}}}'
+    assert client.post("/v1/allocations", content=inner, headers=headers).status_code == 422

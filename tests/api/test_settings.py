@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from api.settings import Settings
+from core.errors import BadInput
 
 
 def test_with_nothing_set_everything_is_under_home(
@@ -35,5 +35,5 @@ def test_the_environment_names_another_deployment(monkeypatch: pytest.MonkeyPatc
 )
 def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError):
+    with pytest.raises(BadInput):
         Settings()

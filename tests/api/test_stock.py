@@ -10,13 +10,24 @@ from sqlmodel import Session
 from starlette.testclient import TestClient
 
 from api.database import SessionFactory
+from core.brand import Brand
 from inventory import store
 from inventory.stock import Entry, Lot
+from tests.builders import two_sites_one_item
 from tests.fakes import FakeClock, seeded_entropy
 
 Keys = Mapping[str, Mapping[str, str]]
 
 pytestmark = pytest.mark.usefixtures("loaded")
+
+
+@pytest.fixture
+def brand() -> Brand:
+    """Two sites; the one in Bangkok is bonded."""
+    small = two_sites_one_item()
+    sites = small.table("sites").copy()
+    sites.loc[sites["site"] == "TH-BKK", "customs"] = "bonded"
+    return small.with_table("sites", sites)
 
 
 def receipt(**changes: object) -> dict[str, object]:
@@ -66,8 +77,8 @@ def test_a_count_is_corrected_only_from_the_number_that_was_seen(
 
 
 def test_bonded_units_open_a_row_of_their_own(client: TestClient, keys: Keys) -> None:
-    post(client, keys, receipt(customs="bonded"))
-    bonded = rows(client, keys, "?site=DE-HAM")[0]
+    assert post(client, keys, receipt(site="TH-BKK", customs="bonded")).status_code == 201
+    bonded = rows(client, keys, "?site=TH-BKK")[0]
     assert (bonded["customs"], bonded["on_hand"]) == ("bonded", 5)
     assert bonded["bonded_since"] == "2026-09-07"
 
@@ -77,6 +88,7 @@ def test_bonded_units_open_a_row_of_their_own(client: TestClient, keys: Keys) ->
     [
         ({"site": "NOWHERE"}, "/site"),
         ({"item": "PLATE"}, "/item"),
+        ({"customs": "bonded"}, "/customs"),  # Hamburg is no bonded site: `check` says so too
         ({"quantity": -1}, "/quantity"),
         ({"quantity": 0, "kind": "adjustment"}, "/quantity"),
         ({"quantity": "5"}, "/quantity"),
@@ -122,7 +134,18 @@ def test_stock_is_read_in_pages(client: TestClient, keys: Keys) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "%", "e30", "WzFd", "WyJhIl0", "bnVsbA", "WyJhIiwiYiIsIlx1MDAwMCJd", "A" * 1001]
+    "cursor",
+    [
+        "x",
+        "%",
+        "e30",
+        "WzFd",
+        "WyJhIl0",
+        "bnVsbA",
+        "WyJhIiwiYiIsIlx1MDAwMCJd",
+        "WyJhIiwiYiIsIlx1ZDgwMCJd",
+        "A" * 1001,
+    ],
 )
 def test_a_cursor_from_elsewhere_is_refused(client: TestClient, keys: Keys, cursor: str) -> None:
     answer = client.get("/v1/stock", params={"cursor": cursor}, headers=keys["planner"])

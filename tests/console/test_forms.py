@@ -104,3 +104,14 @@ def test_a_forecast_of_an_impossible_horizon_starts_nothing(
     assert answer.status_code == 422
     assert "weeks" in answer.text
     assert work(app, clock) == 0
+
+
+@pytest.mark.parametrize(
+    "toml", ["a=" + "[" * 20_000, "a=" + "1" * 5_000, 'name="x\\u0000"', 'name="x"\nnote="\\u0000"']
+)
+def test_a_scenario_that_nothing_can_keep_is_told_on_its_page(
+    planner: TestClient, toml: str
+) -> None:
+    """Depth and long numbers answered 500, and NUL was stored."""
+    form = {"csrf": form_token(planner), "toml": toml}
+    assert planner.post("/scenarios", data=form).status_code == 422

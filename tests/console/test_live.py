@@ -3,14 +3,18 @@
 import asyncio
 import json
 import threading
+from functools import partial
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine
 
 from api.console import live
+from api.console.sessions import visiting
 from api.database import SessionFactory, session_factory
 from api.queue.events import publish
-from tests.fakes import FakeClock
+from api.services.keys import CONSOLE_HOURS, Caller, create_key, revoke_key, sign_in, sign_out
+from tests.fakes import FakeClock, seeded_entropy
 
 JOB = {"job": "job_1", "kind": "scenario.run", "subject": "run_1", "error": ""}
 
@@ -18,7 +22,7 @@ JOB = {"job": "job_1", "kind": "scenario.run", "subject": "run_1", "error": ""}
 def told(sessions: SessionFactory, clock: FakeClock, role: str, after: int = 0) -> list[Any]:
     """Reads what a stream says before its server stops: (event, data) in order."""
     stopping = threading.Event()
-    watch = live.Watch(sessions, clock, stopping, role)
+    watch = live.Watch(sessions, clock, stopping, lambda _: Caller("k1", "somebody", role))
 
     async def read() -> list[bytes]:
         parts = []
@@ -63,3 +67,37 @@ def test_events_that_nobody_foresaw_are_still_told() -> None:
     assert live.sentence("stock.moved", {"site": "DE-HAM", "units": 3}) == "Stock moved: DE-HAM, 3"
     failed = {"kind": "forecast.run", "state": "failed", "error": "no demand"}
     assert live.sentence("job.failed", failed) == "Forecast failed: no demand"
+
+
+@pytest.mark.parametrize("ending", ["signed out", "revoked", "expired"])
+def test_a_stream_ends_with_its_sign_in(
+    sqlite_engine: Engine, clock: FakeClock, ending: str
+) -> None:
+    """An open page went on hearing events after its visitor had signed out or lost the key."""
+    sessions = session_factory(sqlite_engine)
+    with sessions.begin() as session:
+        key = create_key(session, "somebody", "planner", clock.now(), seeded_entropy(1))
+        signed = sign_in(session, key.token, clock.now(), seeded_entropy(2))
+    assert signed is not None
+    credential = partial(visiting, cookie=signed[0], clock=clock)
+    watch = live.Watch(sessions, clock, threading.Event(), credential)
+
+    async def read() -> list[bytes]:
+        stream = live.stream(watch, 0)
+        parts = [await anext(stream)]
+        with sessions.begin() as session:
+            publish(session, "shipment.created", {"order": "first"}, ["planner"], clock)
+        parts.append(await anext(stream))
+        with sessions.begin() as session:
+            if ending == "signed out":
+                sign_out(session, signed[0])
+            elif ending == "revoked":
+                revoke_key(session, key.id, clock.now())
+            else:
+                clock.pass_(hours=CONSOLE_HOURS)
+            publish(session, "shipment.created", {"order": "second"}, ["planner"], clock)
+        return parts + [part async for part in stream]
+
+    told = b"".join(asyncio.run(read()))
+    assert b"first" in told
+    assert b"second" not in told

@@ -99,6 +99,15 @@ def test_a_form_that_another_site_sends_is_refused(
     assert planner.get("/").status_code == 200
 
 
+def test_an_origin_that_is_no_address_is_refused(
+    client: TestClient, token: Callable[[str], str]
+) -> None:
+    """An `Origin` that no parser reads made signing in fail with 500."""
+    form = {"key": token("planner")}
+    answer = client.post("/sign-in", data=form, headers={"Origin": "http://["})
+    assert answer.status_code == 403
+
+
 def test_a_stream_or_part_tells_a_stranger_401(client: TestClient) -> None:
     for page in ("/console/events", "/console/network.json", "/console/parts/tiles"):
         assert client.get(page, follow_redirects=False).status_code == 401

@@ -88,7 +88,7 @@ EXPECTED = [
     "services.csv:0:0: file is missing; rates.csv refers to it by service",
     "rates.csv:3:7: dates overlap with line 2, which has the same key",
     "rates.csv:4:5: expected more than weight_from_kg",
-    "rates.csv:4:7: expected a date such as 2026-07-01, got '01.02.2026'",
+    "rates.csv:4:7: expected a date such as 2026-07-01, from 1900 to 2199, got '01.02.2026'",
     "regions.csv:3:1: repeats the region of line 2",
     "sites.csv:3:2: expected one of central, forward, bonded, return, supplier, port, got 'forwar",
     "sites.csv:4:3: expected an ISO 3166-1 alpha-2 code such as DE, got 'XX'",

@@ -1,5 +1,6 @@
 """`entrepot tour`: the main job on real orders, told chapter by chapter, then served."""
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import click
 from pydantic import SecretStr
-from rich.panel import Panel
 
 from api.attended import attended
 from api.commands.opening import open_database
@@ -27,6 +27,7 @@ from api.settings import Settings
 from carriers.services import services_of
 from core.brand import Brand
 from core.clock import SystemClock
+from core.errors import Conflict
 from core.folder.reader import read_brand
 from core.folder.writer import write_brand
 from examples.online_retail.build import MOST_ITEMS, build
@@ -52,24 +53,33 @@ def command(once: bool, items: int, host: str, port: int) -> None:
     embedded Valkey, whatever else is configured.
     """
     begun = time.perf_counter()
-    folder, brand = _example(_fresh_home(), items)
-    settings = _settings(folder.parent, brand)
-    with stoppable(), listen(host, 0 if once else port) as listening:
+    with stoppable(), listen(host, 0 if once else port) as listening, _fresh_home() as home:
+        folder, brand = _example(home, items)
+        settings = _settings(home, brand)
         planner, order_service = _load(settings, brand)
         with _served(settings, listening.fileno()):
             base = f"http://{host}:{listening.getsockname()[1]}"
             _tell(_tour(settings, brand, folder, Client(base, planner, order_service, _names())))
             out.print(f"\nAll of it took {time.perf_counter() - begun:.0f} s.")
             if not once:
-                _wait(base, planner)
+                _wait(base, planner, order_service)
 
 
-def _fresh_home() -> Path:
+@contextmanager
+def _fresh_home() -> Iterator[Path]:
+    """Opens the tour's own home folder, emptied; raises `Conflict` while another tour is in it."""
     home = Settings().folder / HOME
-    if home.exists():
-        shutil.rmtree(home)
-    home.mkdir(mode=0o700)
-    return home
+    with home.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Conflict(
+                f"Another tour is running in {home}; end it with Ctrl-C first."
+            ) from None
+        if home.exists():
+            shutil.rmtree(home)
+        home.mkdir(mode=0o700)
+        yield home
 
 
 def _example(home: Path, items: int) -> tuple[Path, Brand]:
@@ -136,8 +146,14 @@ def _print(number: int, chapter: Chapter) -> None:
         out.print(one)
 
 
-def _wait(base: str, planner: str) -> None:
-    signing = f"Console  {base}/\nSign in  {planner}\nAPI      {base}/docs"
-    out.print(Panel(signing, title="Serving until Ctrl-C", expand=False))
+def _wait(base: str, planner: str, order_service: str) -> None:
+    """Says where to look and with which keys, each on a line that can be copied, and waits."""
+    out.print("\n[bold]Serving until Ctrl-C[/bold]")
+    for told, value in (
+        ("Console, API", f"{base}/  {base}/docs"),
+        ("Planner's key", planner),
+        ("Order service's key", order_service),
+    ):
+        click.echo(f"{told:<20}{value}")
     while True:
         time.sleep(3600)

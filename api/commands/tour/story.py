@@ -93,7 +93,10 @@ def orders(tour: Tour, report: Report) -> Chapter:
         report(at / ORDERS, f"Order {at} of {ORDERS}")
     served = sum(1 for row in rows if row[2])
     columns = ("order", "region", "ships from", "route", "cost", "promise", "P", "options", "ms")
-    text = f"{served} of {len(rows)} orders planned, held and confirmed"
+    text = (
+        f"{served} of {len(rows)} orders planned, held and confirmed. They come from the weeks "
+        "after the planning date and are placed now, so their promises lie in the coming days."
+    )
     return Chapter("Orders", text, (table("Plans", columns, rows),))
 
 
@@ -129,7 +132,7 @@ def _order_row(body: Document, plan: Document, milliseconds: float) -> tuple[obj
         body["order"],
         body["region"],
         ", ".join(f"{leg['site']} by {leg['service']}" for leg in legs),
-        ", ".join(sorted({leg["customs_route"].replace("_", " ") for leg in legs})),
+        ", ".join(leg["customs_route"].replace("_", " ") for leg in legs),
         _money(plan["landed_cost"]["total"]),
         str(promise.get("by") or "")[:10],
         f"{promise['probability']:.0%}" if promise.get("probability") is not None else "",

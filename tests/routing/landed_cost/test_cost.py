@@ -1,11 +1,13 @@
 from datetime import date
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
+from core.folder.writer import complete
 from inventory.items import Catalog, Item
 from routing.landed_cost.cost import Consignment, ConsignmentLine, LandedCost, landed_cost
 from routing.landed_cost.regime import CustomsRoute, customs_route
@@ -156,3 +158,13 @@ def test_a_line_without_units_is_refused() -> None:
         ConsignmentLine("1", item, 0, Decimal(1))
     with pytest.raises(BadInput, match="value >= 0"):
         ConsignmentLine("1", item, 1, Decimal("NaN"))
+
+
+@pytest.mark.parametrize(("value", "duty"), [("153.90", "relief"), ("153.91", "ad valorem")])
+def test_goods_worth_exactly_the_limit_lie_within_it(value: str, duty: str) -> None:
+    """GBP 135 at 1.14 is 153.90, but 135 * 1.14 as floats is a little less."""
+    rate = pd.DataFrame([{"currency": "GBP", "date": "2026-07-01", "rate": 1.14}])
+    tariffs = Tariffs.of(BRAND.with_table("fx", complete("fx", rate)))
+    line = ConsignmentLine("1", ITEM["BAG"], 1, Decimal(value))
+    cost = landed_cost(Consignment("GB", (line,), Decimal(10)), "cross_border", tariffs, AFTER)
+    assert cost.basis.startswith(duty)
