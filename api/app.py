@@ -124,5 +124,5 @@ def _docs() -> HTMLResponse:
         title="Entrepot API",
         swagger_js_url="/static/vendor/swagger-ui/swagger-ui-bundle.js",
         swagger_css_url="/static/vendor/swagger-ui/swagger-ui.css",
-        swagger_favicon_url="/static/mark.svg",
+        swagger_favicon_url="/static/favicon.svg",
     )

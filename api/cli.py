@@ -88,20 +88,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        if os.environ.get("ENTREPOT_DEBUG"):
-            raise
-        place = (
-            f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        )
-        click.echo(f"{place}{error.strerror or error}", err=True)
-        return 2 if place else 1
     except Exception as error:
         if os.environ.get("ENTREPOT_DEBUG"):
             raise
-        click.echo(f"{type(error).__name__}: {error} (ENTREPOT_DEBUG=1 shows where)", err=True)
-        return 1
+        return _surprised(error)
     return code if isinstance(code, int) else 0
+
+
+def _surprised(error: Exception) -> int:
+    """Says what no command foresaw; a file that cannot be read or written is bad input."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        click.echo(f"{place}{error.strerror}", err=True)
+        return 2 if place else 1
+    click.echo(f"{type(error).__name__}: {error} (ENTREPOT_DEBUG=1 shows where)", err=True)
+    return 1
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Target(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the path; fails with one sentence that says what is in the way."""
-        path = Path(super().convert(value, param, ctx))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         folder = path.absolute() if not self.file_okay else path.absolute().parent
         while not self.file_okay and not os.path.lexists(folder):
             folder = folder.parent

@@ -182,7 +182,11 @@ def _last_event(after: tuple[str | int, ...] | None) -> tuple[str, str] | None:
     if after is None:
         return None
     try:
-        datetime.fromisoformat(str(after[0])).astimezone(UTC)
+        moment = datetime.fromisoformat(str(after[0]))
+        offset = moment.utcoffset()
+        moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused(422, "The cursor is not one that this list gave.", "bad-cursor") from None
+        offset = None
+    if offset is None:
+        raise Refused(422, "The cursor is not one that this list gave.", "bad-cursor")
     return str(after[0]), str(after[1])

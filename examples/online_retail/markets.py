@@ -8,8 +8,8 @@ HOME = "United Kingdom"
 OWN_REGIONS = 9
 """Export markets that are regions of their own: the largest by value sold."""
 
-PROMISE_HOURS = {"Europe": 96, "North America": 120, "Asia": 144, "Oceania": 168}
-"""Delivery promise by continent; the home market gets 72 hours and all others 216."""
+PROMISE_HOURS = {"Europe": 120, "North America": 120, "Asia": 144, "Oceania": 168}
+"""Delivery promise by continent; the home market gets 96 hours and all others 216."""
 
 
 def value_by_market(sold: pd.DataFrame) -> pd.Series:
@@ -48,7 +48,7 @@ def _region(market: pd.Series, region: str, name: str) -> dict[str, object]:
         "country": market["country"],
         "latitude": market["latitude"],
         "longitude": market["longitude"],
-        "promise_hours": 72 if region == "GB" else hours,
+        "promise_hours": 96 if region == "GB" else hours,
         "population": market["population"],
     }
 

@@ -133,5 +133,5 @@ def test_a_shortage_names_item_site_and_units(app: FastAPI, client: TestClient) 
 def test_a_problem_may_quote_text_that_has_no_utf_8(app: FastAPI, client: TestClient) -> None:
     """A problem that quoted half of a surrogate pair could not be sent and became a 500."""
     fault = Problem("", 0, 0, "unknown \ud800", "/\ud800")
-    document = problem(failing(app, client, BadInput([fault])), 422, "invalid")
+    document = problem(failing(app, client, BadInput([fault])), 422, "bad-input")
     assert document["errors"] == [{"pointer": "/?", "detail": "unknown ?"}]

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from starlette.testclient import TestClient
 
 from api.database import SessionFactory
+from api.pages import encoded
 from api.queue.records import EventRecord
 from api.services.shipments import create_shipments, mark_late
 from api.settings import Settings
@@ -296,9 +297,23 @@ def test_carriers_do_not_read_shipments(client: TestClient, keys: Mapping[str, H
     assert client.get("/v1/shipments").status_code == 401
 
 
-@pytest.mark.parametrize("cursor", ["WyJ4IiwieCJd", "nonsense"])
+NAIVE, TOO_EARLY = (
+    encoded((moment, "x")) for moment in ("2026-09-07T08:00:00", "0001-01-01T00:00:00+14:00")
+)
+
+
+def test_a_signed_report_with_a_field_that_has_no_utf_8_is_refused(
+    client: TestClient, clock: FakeClock
+) -> None:
+    """The name of an unknown field was quoted in a problem that could not be sent."""
+    body = b'{"events": [{"tracking_code": "x", "code": "PU", "\\ud800": 1}]}'
+    assert send_raw(client, clock, body).status_code == 422
+
+
+@pytest.mark.parametrize("cursor", ["WyJ4IiwieCJd", "nonsense", NAIVE, TOO_EARLY])
 def test_a_made_up_cursor_is_refused(
     client: TestClient, keys: Mapping[str, Headers], shipment: str, cursor: str
 ) -> None:
+    """A cursor whose moment has no offset, or none that UTC has, answered 500."""
     address = f"/v1/shipments/{shipment}/events?cursor={cursor}"
     assert client.get(address, headers=keys["planner"]).status_code == 422

@@ -1,6 +1,10 @@
 from pathlib import Path
+from zipfile import ZipFile
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.brand import Brand
@@ -203,3 +207,124 @@ def test_a_workbook_problem_names_sheet_row_and_column(tmp_path: Path) -> None:
     book.save(tmp_path / "brand.xlsx")
     told = [str(problem) for problem in check_workbook(tmp_path / "brand.xlsx").problems]
     assert any(line.startswith("sites:2:3: expected one of") for line in told)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_brand(two_sites_one_item(), tmp_path)
+    return tmp_path
+
+
+def told_of(folder: Path) -> list[str]:
+    return [str(problem) for problem in check_folder(folder).problems]
+
+
+def test_a_table_that_is_no_file_is_a_problem(folder: Path) -> None:
+    """A folder, a dangling link or a loop of links named like a table ended as a raw OSError."""
+    (folder / "fx.csv").mkdir()
+    (folder / "surveys.csv").symlink_to(folder / "nowhere.csv")
+    (folder / "zones.csv").symlink_to(folder / "zones.csv")
+    assert [line.partition(";")[0] for line in told_of(folder)] == [
+        f"{name}.csv:0:0: not a file" for name in ("fx", "surveys", "zones")
+    ]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary(), pa.dictionary(pa.int32(), pa.string())])
+def test_parquet_text_that_is_not_utf_8_is_a_problem_of_its_column(
+    folder: Path, kind: pa.DataType
+) -> None:
+    """Bytes that are not UTF-8 in a text column ended as a UnicodeDecodeError."""
+    text = kind.value_type if pa.types.is_dictionary(kind) else kind
+    broken = pa.Array.from_buffers(
+        text,
+        1,
+        [None, pa.py_buffer(np.array([0, 2], np.int32).tobytes()), pa.py_buffer(b"\xff\xfe")],
+    )
+    if kind != text:
+        broken = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), broken, safe=False)
+    table = pa.table({"date": ["2026-01-01"], "region": broken, "item": ["MUG"], "quantity": [1.0]})
+    pq.write_table(table, folder / "demand.parquet")
+    assert told_of(folder)[0].startswith("demand.parquet:0:")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("a=" + "[" * 20_000, "brand.toml:1:0: broken TOML: brackets nest too deeply"),
+        ("a=" + "1" * 5000, "brand.toml:1:0: broken TOML: a number has too many digits"),
+        ("horizon_weeks=0x" + "f" * 5000, "brand.toml:1:1: expected a whole number"),
+    ],
+)
+def test_settings_that_overwhelm_the_parser_are_a_problem(
+    folder: Path, line: str, problem: str
+) -> None:
+    """Deep brackets ended as a RecursionError, long numbers as a ValueError."""
+    (folder / "brand.toml").write_text(line + "\n")
+    assert any(one.startswith(problem) for one in told_of(folder)), told_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "problem"),
+    [
+        ("fx", "currency,date,rate\nUSD,2026-01-01,0\n", "2:3: expected at least 1e-09, got 0"),
+        ("fx", "currency,date,rate\nUSD,1899-12-31,1\n", "2:2: expected a date"),
+        ("fx", "currency,date,rate\nUSD,2200-01-01,1\n", "2:2: expected a date"),
+        ("fx", "currency,date,rate\nUSD,2026-01-01,\u0661\n", "2:3: expected a number"),
+        ("fx", "currency,date,rate\nUSD,\u0662026-01-01,1\n", "2:2: expected a date"),
+        ("stock", "site,item,on_hand\nDE-HAM,MUG,1e15\n", "2:3: expected at most 1e+09, got 1e15"),
+        (
+            "orders",
+            "order,line,placed_at,region,item,quantity\nA,1,1000-01-01T00:00:00Z,DE,MUG,1\n",
+            "2:3: expected a moment",
+        ),
+    ],
+)
+def test_values_that_no_later_command_could_use_are_refused(
+    folder: Path, table: str, text: str, problem: str
+) -> None:
+    """A rate of 0, days beyond calendars and digits of other scripts passed and failed later."""
+    (folder / f"{table}.csv").write_text(text, encoding="utf-8")
+    assert any(one.startswith(f"{table}.csv:{problem}") for one in told_of(folder)), told_of(folder)
+
+
+def test_parquet_days_beyond_the_calendar_are_refused(folder: Path) -> None:
+    """Only text was held to the calendar: dates that Parquet brings as such would pass."""
+    days = pd.Series(pd.to_datetime(["2026-01-01", "2500-01-01"]).astype("datetime64[s]"))
+    frame = pd.DataFrame({"date": days, "region": "DE", "item": "MUG", "quantity": 1.0})
+    frame.to_parquet(folder / "demand.parquet")
+    assert [line[:32] for line in told_of(folder)] == ["demand.parquet:2:1: expected a d"]
+
+
+def test_the_last_day_of_the_calendar_is_accepted(folder: Path) -> None:
+    """The bounds themselves are days that a brand may name."""
+    (folder / "fx.csv").write_text("currency,date,rate\nUSD,1900-01-01,1\nUSD,2199-12-31,1e-9\n")
+    assert told_of(folder) == []
+
+
+@pytest.mark.parametrize("name", ["Fx.csv", "fx.CSV", "FX.Csv"])
+def test_a_file_in_the_wrong_case_is_told(folder: Path, name: str) -> None:
+    """`Items.CSV` was ignored silently where file names keep their case."""
+    (folder / name).write_text("currency,date,rate\n")
+    assert told_of(folder) == [f"{name}:0:0: unknown file; did you mean fx.csv?"]
+
+
+@pytest.mark.parametrize("content", [b"\0" * 1000, b"", b"\xff", b"name\nMug\n"])
+def test_a_garbage_file_is_named_and_not_the_files_that_refer_to_it(
+    folder: Path, content: bytes
+) -> None:
+    """A garbage items.csv made the first problems name the files whose items it should hold."""
+    (folder / "items.csv").write_bytes(content)
+    told = told_of(folder)
+    assert told
+    assert all(line.startswith("items.csv:") for line in told), told
+
+
+@pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
+def test_a_workbook_with_damaged_xml_is_bad_input(tmp_path: Path, part: str) -> None:
+    """A zip with broken XML ended as a ParseError."""
+    template().save(tmp_path / "good.xlsx")
+    with ZipFile(tmp_path / "good.xlsx") as good, ZipFile(tmp_path / "bad.xlsx", "w") as bad:
+        for name in good.namelist():
+            bad.writestr(name, b"<broken" if name == part else good.read(name))
+    with pytest.raises(BadInput, match=r"bad\.xlsx:0:0: not a workbook"):
+        check_workbook(tmp_path / "bad.xlsx")
