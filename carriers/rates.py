@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from carriers.services import services_of
 from core.brand import Brand, serving_sites
 from core.fx import rate_on
+from core.units import CM3_PER_M3
 
 Floats = NDArray[np.float64]
 
-_CM3_PER_M3 = 1e6
 _LANE = ["service", "site", "region"]
 
 
@@ -25,7 +25,7 @@ def billed_weight_kg(weight_kg: ArrayLike, volume_m3: ArrayLike, divisor: ArrayL
     >>> float(billed_weight_kg(1.0, 0.02, 5000.0))
     4.0
     """
-    volumetric = np.asarray(volume_m3, dtype=float) * _CM3_PER_M3 / np.asarray(divisor, dtype=float)
+    volumetric = np.asarray(volume_m3, dtype=float) * CM3_PER_M3 / np.asarray(divisor, dtype=float)
     billed: Floats = np.maximum(np.asarray(weight_kg, dtype=float), volumetric)
     return billed
 

@@ -1,5 +1,6 @@
 """Items: what the brand sells, with the measures that shipping and customs ask for."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.brand import Brand, Row, number
+from core.units import CM3_PER_M3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def _item(row: Row, unmet_share_of_value: float) -> Item:
         length_cm=lengths[0],
         width_cm=lengths[1],
         height_cm=lengths[2],
-        volume_m3=number(row["volume_m3"], empty=lengths[0] * lengths[1] * lengths[2] / 1e6),
+        volume_m3=number(row["volume_m3"], empty=math.prod(lengths) / CM3_PER_M3),
         value=value,
         hs_code=str(row["hs_code"]),
         origin=str(row["origin"]),

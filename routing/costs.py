@@ -11,6 +11,7 @@ from carriers.rates import RateBook, billed_weight_kg
 from carriers.services import Service, services_of
 from core.brand import Brand
 from core.places import customs_territory
+from core.units import HOURS_PER_DAY, KG_PER_TONNE
 from inventory.items import Catalog
 from routing.landed_cost.tariffs import Tariffs
 from routing.parcels import TypicalParcels, typical_parcels
@@ -21,8 +22,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Cell = TypeVar("Cell", bound=np.generic)
 
-_HOURS_PER_DAY = 24.0
-_KG_PER_TONNE = 1000.0
 _LIGHTEST_KG = 0.001
 """An item without weight takes the share of one gram in a parcel."""
 
@@ -107,7 +106,7 @@ def unit_costs(brand: Brand, rates: RateBook, tariffs: Tariffs) -> UnitCosts:
         bonded_duty=duties.duty(shipping, bonded=True),
         bonded_tax=duties.tax(shipping, bonded=True),
         lateness=late_days * brand.weights.lateness_cost_per_day,
-        carbon=carbon_kg * brand.weights.carbon_price_per_tonne / _KG_PER_TONNE,
+        carbon=carbon_kg * brand.weights.carbon_price_per_tonne / KG_PER_TONNE,
         allowed=np.isfinite(price) & _accepted(catalog, services),
         late_days=late_days,
         carbon_kg=carbon_kg,
@@ -155,7 +154,7 @@ def _late_days(
     services: tuple[Service, ...], regions: tuple[Region, ...], rates: RateBook
 ) -> Floats:
     """Days from packing to delivery beyond the promise, shaped [1, site, region, service]."""
-    promise = np.array([region.promise_hours for region in regions]) / _HOURS_PER_DAY
+    promise = np.array([region.promise_hours for region in regions]) / HOURS_PER_DAY
     pickup = np.array([service.pickup_days for service in services])
     days = np.moveaxis(rates.transit_days, 0, -1) + pickup
     late: Floats = np.fmax(days - promise[np.newaxis, :, np.newaxis], 0.0)

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from core.units import CM3_PER_M3
 from routing.fulfillment.bound import price_floor
 from routing.fulfillment.context import Lane, PlanningContext
 from routing.fulfillment.wants import Want
 from routing.landed_cost.cost import on_freight, tariff_category
 from routing.landed_cost.regime import DutyKind, Regime
-
-_CM3_PER_M3 = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def _counted_kg(divisor: float, wants: Sequence[Want]) -> list[float]:
     item's larger one.
     """
     actual = [want.item.weight_kg for want in wants]
-    volumetric = [want.item.volume_m3 * _CM3_PER_M3 / divisor for want in wants]
+    volumetric = [want.item.volume_m3 * CM3_PER_M3 / divisor for want in wants]
     heavy = sum(want.units * kg for want, kg in zip(wants, actual, strict=True))
     large = sum(want.units * kg for want, kg in zip(wants, volumetric, strict=True))
     return actual if heavy >= large else volumetric

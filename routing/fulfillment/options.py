@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from carriers.emissions import kg_co2e
+from core.units import KG_PER_TONNE
 from inventory.items import Item
 from routing.fulfillment.context import Lane, PlanningContext, doorstep
 from routing.fulfillment.floors import Floor, floors_of
@@ -13,8 +14,6 @@ from routing.fulfillment.promise import Delivery, delivery
 from routing.fulfillment.wants import Want
 from routing.landed_cost.regime import CustomsRoute, Regime, customs_route
 from warehouses.calendars import pickup_at
-
-_KG_PER_TONNE = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +196,4 @@ def carbon_price(context: PlanningContext, wishes: Wishes) -> float:
     """Returns the price of a kilogram of CO2 equivalent in settlement currency."""
     own = wishes.carbon_price_per_tonne
     per_tonne = context.weights.carbon_price_per_tonne if own is None else own
-    return per_tonne / _KG_PER_TONNE
+    return per_tonne / KG_PER_TONNE

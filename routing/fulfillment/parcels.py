@@ -10,8 +10,8 @@ import numpy as np
 
 from carriers.rates import RateBook
 from carriers.services import Service
+from core.units import CM3_PER_M3
 
-_CM3_PER_M3 = 1e6
 _ROUNDING = 1e-9  # kg: sums of weights may exceed a limit by rounding
 
 
@@ -59,7 +59,7 @@ class LaneCard:
 
     def billed_kg(self, weight_kg: float, volume_m3: float) -> float:
         """Returns the larger of actual and volumetric weight, raised to the next band in a gap."""
-        billed = max(weight_kg, volume_m3 * _CM3_PER_M3 / self.divisor, self.starts[0])
+        billed = max(weight_kg, volume_m3 * CM3_PER_M3 / self.divisor, self.starts[0])
         band = bisect_right(self.starts, billed) - 1
         in_gap = billed >= self.ends[band] and band + 1 < len(self.starts)
         return self.starts[band + 1] if in_gap else billed
@@ -146,7 +146,7 @@ def _fitting(opened: Contents, part: Goods, most: int, card: LaneCard) -> int:
         most,
         _quotient(card.max_weight_kg - weight, part.weight_kg),
         _quotient(card.end_kg - weight, part.weight_kg),
-        _quotient(card.end_kg * card.divisor / _CM3_PER_M3 - volume, part.volume_m3),
+        _quotient(card.end_kg * card.divisor / CM3_PER_M3 - volume, part.volume_m3),
     )
     while units > 0 and not card.takes(
         weight + units * part.weight_kg, volume + units * part.volume_m3
