@@ -11,6 +11,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
+from starlette.types import Lifespan
 
 from api import idempotency, problems
 from api.console.router import router as console
@@ -55,7 +56,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     stock.router,
     suppliers.router,
 )
-"""Every router of the service; each vertical adds one line."""
+"""Every router of the service; a new one is added here."""
 
 STATIC = Path(__file__).parent / "console" / "static"
 
@@ -77,26 +78,13 @@ def create_app(
     every minute.
     """
     own = engine if engine is not None else engine_for(settings.database, settings.durable)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with ExitStack() as opened:
-            opened.callback(app.state.stopping.set)
-            if engine is None:
-                opened.callback(own.dispose)
-            if doorbell is not None:
-                opened.enter_context(Relay(app.state.sessions, doorbell))
-            if sweeps:
-                opened.enter_context(Sweeper(app.state.sessions, app.state.clock, entropy))
-            yield
-
     app = FastAPI(
         title="Entrepot",
         summary="Where stock sits, how each order is served, what to change when it goes wrong.",
         version="1",
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=_lifespan(doorbell, sweeps, disposes=engine is None),
     )
     app.state.settings, app.state.clock, app.state.entropy = (
         settings,
@@ -115,6 +103,25 @@ def create_app(
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     return app
+
+
+def _lifespan(doorbell: Doorbell | None, sweeps: bool, disposes: bool) -> Lifespan[FastAPI]:
+    """Returns what runs beside the requests of an app, from its start until its shutdown."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        state = app.state
+        with ExitStack() as opened:
+            opened.callback(state.stopping.set)
+            if disposes:
+                opened.callback(state.engine.dispose)
+            if doorbell is not None:
+                opened.enter_context(Relay(state.sessions, doorbell))
+            if sweeps:
+                opened.enter_context(Sweeper(state.sessions, state.clock, state.entropy))
+            yield
+
+    return lifespan
 
 
 def _docs() -> HTMLResponse:

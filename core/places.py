@@ -17,11 +17,6 @@ def countries() -> frozenset[str]:
     return frozenset(code for code in codes if len(code) == 2 and code.isalpha()) - _NOT_COUNTRIES
 
 
-def country_name(code: str) -> str:
-    """Returns the English name of a country, or the code itself where none is known."""
-    return str(Locale("en").territories.get(code, code))
-
-
 EU_MEMBERS = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905  # reads better
 )

@@ -1,1 +1,1 @@
-"""Sites, tiers, calendars and cut-offs, geography, bonded rules, return centers."""
+"""Sites, tiers, calendars and cut-offs, geography."""
