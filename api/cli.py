@@ -14,6 +14,7 @@ COMMANDS = {
     "allocate": ("api.commands.allocate", "Allocates stock to regions at a proven optimum."),
     "bench": ("api.commands.bench", "Measures against a peer or floor in the same run."),
     "check": ("api.commands.check", "Reads a brand folder and lists every problem."),
+    "events": ("api.commands.events", "Lists what moves demand and stops suppliers."),
     "example": ("api.commands.example", "Writes a brand folder that runs."),
     "forecast": ("api.commands.forecast", "Forecasts demand with quantiles."),
     "import": ("api.commands.imports", "Turns a workbook into a brand folder."),

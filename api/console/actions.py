@@ -13,7 +13,6 @@ from api.dependencies import ClockDep, EntropyDep, SessionDep
 from api.services import risk
 from api.services.allocations import request_allocation
 from api.services.brands import current_brand
-from api.services.forecasts import request_forecast
 from api.services.scenarios import create_scenario, request_run
 from core.errors import BadInput, Problem
 from simulations.scenarios import parse_scenario
@@ -24,10 +23,6 @@ router = APIRouter(
     dependencies=[Depends(sender, scope="function")],
 )
 
-JUDGED_ORIGINS = 1
-"""Past planning dates that judge a forecast started here."""
-
-
 ALLOCATION_GAP = 1e-6
 """Gap that is good enough for an allocation started here."""
 
@@ -35,18 +30,6 @@ ALLOCATION_GAP = 1e-6
 def _to(page: str) -> RedirectResponse:
     """Returns the way to a page after a form did its work (303: the browser asks with GET)."""
     return RedirectResponse(page, status_code=303)
-
-
-@router.post("/forecast")
-def start_forecast(
-    session: SessionDep,
-    clock: ClockDep,
-    entropy: EntropyDep,
-    weeks: Annotated[int, Form(ge=1, le=104)],
-) -> RedirectResponse:
-    """Starts a forecast of the current brand."""
-    request_forecast(session, weeks, 0, JUDGED_ORIGINS, clock, entropy)
-    return _to("/forecast")
 
 
 @router.post("/allocation")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from sqlmodel import Session
 
-from api.console import demand, live, network, orders, placement, risk, shipping, views, whatif
+from api.console import live, network, orders, placement, risk, shipping, views, whatif
 from api.console.door import ConsoleRoute, Frame, FrameDep
 from api.console.figures import overview_tiles
 from api.console.prepared import prepared_scenarios
@@ -90,20 +90,6 @@ def overview(session: SessionDep, clock: ClockDep, frame: FrameDep) -> HTMLRespo
         tiles=overview_tiles(session, clock.now()),
         events=views.latest_events(session, frame.role),
         jobs=views.running_jobs(session),
-    )
-
-
-@router.get("/forecast")
-def forecast(session: SessionDep, frame: FrameDep, region: str = "") -> HTMLResponse:
-    """Returns the demand ahead, for all markets or one."""
-    brand = views.brand_or_none(session)
-    return render(
-        "forecast.html",
-        frame=frame,
-        title="Forecast",
-        weeks=brand.horizon_weeks if brand else 13,
-        jobs=views.running_jobs(session, "forecast.run"),
-        forecast=demand.forecast_page(session, brand, region) if brand else None,
     )
 
 

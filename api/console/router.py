@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from api.console import actions, pages
+from api.console import actions, pages, planning
 
 router = APIRouter(include_in_schema=False)
 router.include_router(pages.router)
 router.include_router(actions.router)
+router.include_router(planning.router)

@@ -1,21 +1,55 @@
 """Forecasts as jobs: asked for, made from the current brand, kept for whoever plans next."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sqlmodel import Session
 
 from api.queue.records import JobRecord
 from api.queue.store import enqueue, job_of
 from api.services.brands import brand_version, current_brand
+from api.services.forecast_figures import (
+    counts,
+    finding_row,
+    override_rows,
+    records,
+    value_added,
+)
+from api.services.overrides import past_overrides, with_overrides
+from core.brand import Brand
 from core.clock import Clock
+from core.errors import BadInput, Conflict, NotFound
 from core.folder.columns import blank
 from core.ids import Entropy, mint
-from inventory.demand import store
+from inventory.demand import joint, overrides, store
+from inventory.demand.accuracy import Accuracy
+from inventory.demand.forecast import Forecast
+from inventory.demand.overrides import Override
+from inventory.demand.quantiles import COLUMNS
 from inventory.demand.records import ForecastRecord
 
 KIND = "forecast.run"
+
+FINDINGS_KEPT = 500
+"""Most findings that are kept one by one; all are counted."""
+
+SERIES_COLUMNS = ("method", "alpha", "value_added")
+"""What is kept of each series beside its weeks."""
+
+USUAL_ALPHA = 0.1
+"""Smoothing weight of a series that kept none."""
+
+ITEM, CATEGORY, REGION = "item", "category", "region"
+LEVELS = (ITEM, CATEGORY, REGION)
+
+Row = dict[str, Any]
+SeriesKey = tuple[str, str, str]
+"""What orders rows of series: the region, the category or item ("" for a region), the week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +58,19 @@ class ForecastView:
 
     forecast: ForecastRecord
     job: JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastInputs:
+    """What the job of a forecast computes: the brand, with every override that stands.
+
+    `past` holds overrides that ended since: a backtest judges them, no forecast applies them.
+    """
+
+    asked: ForecastRecord
+    brand: Brand
+    version: str
+    past: tuple[Override, ...]
 
 
 def request_forecast(
@@ -50,10 +97,114 @@ def request_forecast(
     return ForecastView(record, job)
 
 
+def forecast_inputs(session: Session, forecast: str) -> ForecastInputs:
+    """Returns what the job of a forecast computes, as it is now; raises `NotFound`."""
+    asked = store.forecast_of(session, forecast)
+    brand = with_overrides(session, current_brand(session))
+    return ForecastInputs(asked, brand, brand_version(session), past_overrides(session))
+
+
+def result_document(brand: Brand, made: Forecast, accuracy: Accuracy | None) -> Row:
+    """Returns what is kept of a forecast beside its frame: what pages show without reading it."""
+    return {
+        **made.summary(),
+        "regions": records(made.regions),
+        "categories": records(made.categories),
+        "events": records(made.events),
+        "shifts": records(_shifts(brand, made)),
+        "overrides": override_rows(made, overrides.of_brand(brand), accuracy),
+        "value_added": value_added(made),
+        "finding_counts": counts(made.findings),
+        "findings": [finding_row(found) for found in made.findings[:FINDINGS_KEPT]],
+    }
+
+
+def accuracy_document(accuracy: Accuracy) -> Row:
+    """Returns how good a forecast was, by level and peer, by origin and region, with alarms."""
+    return {
+        **accuracy.as_json(),
+        "by_origin": records(accuracy.by_origin),
+        "by_region": records(accuracy.by_region),
+        "overrides": records(accuracy.overrides),
+        "alarms": [finding_row(found) for found in accuracy.alarms[:FINDINGS_KEPT]],
+        "alarm_counts": counts(accuracy.alarms),
+    }
+
+
 def forecast_view(session: Session, forecast: str) -> ForecastView:
     """Returns a forecast with its job; raises `NotFound`."""
     record = store.forecast_of(session, forecast)
     return ForecastView(record, job_of(session, record.job))
+
+
+def forecast_views(
+    session: Session, limit: int, after: str | None = None
+) -> Sequence[ForecastView]:
+    """Returns forecasts with their jobs, newest first; `after` is the last id seen."""
+    found = store.forecasts(session, limit, after)
+    return [ForecastView(record, job_of(session, record.job)) for record in found]
+
+
+def series_rows(
+    session: Session,
+    forecast: str,
+    level: str,
+    region: str | None,
+    item: str | None,
+    after: SeriesKey | None,
+    limit: int,
+) -> list[Row]:
+    """Returns weeks of the series of one level, ordered by region, category or item, and start.
+
+    Rows hold `start`, `region`, `item`, `category`, `mean` and quantiles, None where a level has
+    none. Raises `NotFound`, and `Conflict` before the job has ended.
+    """
+    record = _finished(session, forecast)
+    own = level == ITEM
+    frame = _frame(session, record, region, item) if own else _kept(record, level, region)
+    ordered = frame.sort_values(list(dict.fromkeys((REGION, level, "start"))))
+    if after is not None:
+        ordered = ordered[_beyond(ordered, level, after)]
+    empty = dict.fromkeys((ITEM, CATEGORY, *COLUMNS))
+    page = ordered.head(limit).drop(columns=list(SERIES_COLUMNS), errors="ignore")
+    return [empty | row for row in records(page)]
+
+
+def series_key(level: str, row: Row) -> SeriesKey:
+    """Returns what orders a row of a level."""
+    return (str(row["region"]), "" if level == REGION else str(row[level]), str(row["start"]))
+
+
+def _kept(record: ForecastRecord, level: str, region: str | None) -> pd.DataFrame:
+    """Returns the weeks of regions or categories, which are kept beside the frame."""
+    rows = (record.result or {}).get({CATEGORY: "categories", REGION: "regions"}[level], [])
+    own = [row for row in rows if region in (None, row["region"])]
+    frame = pd.DataFrame(own, columns=None if own else [REGION, level, "start", "mean"])
+    return frame.assign(start=pd.to_datetime(frame["start"]))
+
+
+def _beyond(frame: pd.DataFrame, level: str, after: SeriesKey) -> "pd.Series[bool]":
+    """Returns a flag for each row that stands behind a key."""
+    region, name, start = after
+    beyond = frame["start"] > pd.Timestamp(start)
+    if level != REGION:
+        beyond = (frame[level] > name) | ((frame[level] == name) & beyond)
+    return (frame[REGION] > region) | ((frame[REGION] == region) & beyond)
+
+
+def lead_time(session: Session, forecast: str, item: str, region: str, weeks: int) -> Row:
+    """Returns `mean` and quantiles of the units asked for over the first `weeks` weeks together.
+
+    Raises `NotFound` for an unknown series, `BadInput` for more weeks than were forecast, and
+    `Conflict` before the job has ended.
+    """
+    record = _finished(session, forecast)
+    rows = _frame(session, record, region, item).sort_values("start")
+    if rows.empty:
+        raise NotFound("series", f"{item} in {region}")
+    if len(rows) < weeks:
+        raise BadInput(f"Expected at most {len(rows)} weeks, got {weeks}.")
+    return _summed(rows.head(weeks), record.seed)
 
 
 def latest_forecast(session: Session, version: str) -> pd.DataFrame | None:
@@ -64,9 +215,76 @@ def latest_forecast(session: Session, version: str) -> pd.DataFrame | None:
     content = store.latest_frame(session, version)
     if content is None:
         return None
-    return pd.read_parquet(io.BytesIO(content)).astype(blank("forecast").dtypes.to_dict())
+    empty = blank("forecast")
+    frame = pd.read_parquet(io.BytesIO(content), columns=list(empty.columns))
+    return frame.astype(empty.dtypes.to_dict())
+
+
+def newest_finished(session: Session, version: str) -> ForecastRecord | None:
+    """Returns the newest finished forecast of a brand version without its frame; None without."""
+    finished = (record for record in store.forecasts(session, 50) if record.finished_at)
+    return next((record for record in finished if record.brand_version == version), None)
 
 
 def as_parquet(frame: pd.DataFrame) -> bytes:
     """Returns a frame as compressed Parquet."""
     return bytes(frame.to_parquet(None, index=False, compression="zstd") or b"")
+
+
+def kept_frame(made: Forecast) -> bytes:
+    """Returns the frame as Parquet, each row with its series' `method`, `alpha`, `value_added`."""
+    series = made.series_methods
+    items, regions = pd.Index(series["item"].unique()), pd.Index(series["region"].unique())
+
+    def places(frame: pd.DataFrame) -> NDArray[np.intp]:
+        item, region = items.get_indexer(frame["item"]), regions.get_indexer(frame["region"])
+        return np.asarray(item * len(regions) + region)
+
+    known = np.full(len(items) * len(regions), -1, dtype=np.intp)
+    known[places(series)] = np.arange(len(series))
+    rows = known[places(made.frame)]
+    told = {name: series[name].array.take(rows) for name in SERIES_COLUMNS}
+    return as_parquet(made.frame.assign(**told))
+
+
+def item_frame(
+    session: Session, forecast: str, region: str | None, items: Sequence[str] | None
+) -> pd.DataFrame:
+    """Returns the rows of some items of a finished forecast, of all where None is given."""
+    content = store.frame_of(session, forecast)
+    if content is None:
+        raise Conflict(f"Forecast {forecast} has not ended yet.", "forecast-not-finished")
+    wanted: list[tuple[str, str, Any]] = [("region", "==", region)] if region else []
+    wanted += [("item", "in", items)] if items else []
+    frame = pd.read_parquet(io.BytesIO(content), filters=wanted or None)
+    return frame if items is None or items else frame.iloc[:0]
+
+
+def _finished(session: Session, forecast: str) -> ForecastRecord:
+    record = store.forecast_of(session, forecast)
+    if record.finished_at is None:
+        raise Conflict(f"Forecast {forecast} has not ended yet.", "forecast-not-finished")
+    return record
+
+
+def _frame(
+    session: Session, record: ForecastRecord, region: str | None, item: str | None
+) -> pd.DataFrame:
+    return item_frame(session, record.id, region, None if item is None else [item])
+
+
+def _shifts(brand: Brand, made: Forecast) -> pd.DataFrame:
+    """Returns what overrides changed, summed: start, region, category, statistical, mean."""
+    category = made.overridden["item"].astype("str").map(overrides.categories_of(brand))
+    keys = ["start", "region", "category"]
+    grouped = made.overridden.assign(category=category.astype("str")).groupby(keys, as_index=False)
+    return grouped[["statistical", "mean"]].sum()
+
+
+def _summed(rows: pd.DataFrame, seed: int) -> Row:
+    """Returns the mean and quantiles of the sum of the weeks of one series, drawn jointly."""
+    mean = rows["mean"].to_numpy(dtype=np.float64)
+    quantiles = rows[list(COLUMNS)].to_numpy(dtype=np.float64)
+    alpha = float(rows["alpha"].iloc[0]) if "alpha" in rows else USUAL_ALPHA
+    tails = joint.sums(mean[None], quantiles[None], np.array([alpha]), seed)[0, -1]
+    return {"mean": float(mean.sum())} | dict(zip(COLUMNS, tails.tolist(), strict=True))

@@ -1,6 +1,9 @@
 """Checks of rows against each other: ids that exist, keys that repeat, dates that overlap."""
 
+import fnmatch
+import re
 from collections.abc import Callable, Mapping
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,12 @@ from core.folder.schema import REQUIRED_TABLES, TableSchema, schemas
 _MOST_HINTED = 20_000
 _FAR = pd.Timestamp("9999-12-31")
 _LONG_AGO = pd.Timestamp("0001-01-01")
+
+EARLIEST_RECORD = pd.Timestamp("1990-01-01")
+"""No record that a forecast could use is older; an earlier date is a slip of the keyboard."""
+
+YEARS_AHEAD = 3
+"""Nor does anybody plan further after today."""
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -43,6 +52,43 @@ def check_across(raws: Mapping[str, RawTable], frames: Frames, found: Findings) 
                 found.add(Problem(f"{target}.csv", 0, 0, missing))
     _check_zones(raws, frames, found)
     _check_bonded_stock(raws, frames, found)
+    for name, column, target in _GLOBS:
+        if name in raws and len(frames[target.partition(".")[0]]):
+            _check_globs(raws[name], column, frames[name][column], _cells(frames, target), found)
+    if "overrides" in raws:
+        _check_selection(raws["overrides"], frames, found)
+
+
+def check_records(
+    raws: Mapping[str, RawTable], frames: Frames, today: date, found: Findings
+) -> None:
+    """Ensures that days of demand and of what bears on it lie neither long ago nor far ahead."""
+    latest = pd.Timestamp(today) + pd.DateOffset(years=YEARS_AHEAD)
+    say = (
+        f"expected a day from {EARLIEST_RECORD:%Y-%m-%d} to {latest:%Y-%m-%d}, "
+        f"{YEARS_AHEAD} years after today of brand.toml, got "
+    )
+    for name, columns in _RECORDS.items():
+        for column in columns if name in raws else ():
+            days = frames[name][column]
+            zone = days.dt.tz
+            early = days < EARLIEST_RECORD.tz_localize(zone)
+            late = days >= (latest + pd.Timedelta(days=1)).tz_localize(zone)
+            found.add_rows(
+                raws[name],
+                column,
+                (early | late).to_numpy(bool),
+                lambda row, days=days: f"{say}{days.iloc[row]:%Y-%m-%d}",  # type: ignore[misc]
+            )
+
+
+_RECORDS = {
+    "demand": ("date",),
+    "returns": ("date",),
+    "orders": ("placed_at",),
+    "stockouts": ("start",),
+    "overrides": ("start", "end", "made"),
+}
 
 
 def check_keys(raw: RawTable, schema: TableSchema, frame: pd.DataFrame, found: Findings) -> None:
@@ -51,14 +97,21 @@ def check_keys(raw: RawTable, schema: TableSchema, frame: pd.DataFrame, found: F
     repeated = frame.duplicated(key).to_numpy(bool) & _named(frame, key[:1])
     if not repeated.any():
         return
-    first = dict(zip(map(tuple, frame[key].to_numpy()[::-1]), raw.lines[::-1], strict=True))
-    cells = frame[key].to_numpy()
+    several = frame.duplicated(key, keep=False).to_numpy(bool)
+    group = np.zeros(len(frame), dtype=np.int64)
+    group[several] = frame.loc[several, key].groupby(key, sort=False, dropna=False).ngroup()
+    _, first = np.unique(group[several], return_index=True)
+    lines = raw.lines[several][first]
+    hint = _REPEATS.get(schema.name, "")
     found.add_rows(
         raw,
         key[-1],
         repeated,
-        lambda row: f"repeats the {', '.join(key)} of line {first[tuple(cells[row])]}",
+        lambda row: f"repeats the {', '.join(key)} of line {lines[group[row]]}{hint}",
     )
+
+
+_REPEATS = dict.fromkeys(("demand", "returns"), "; add the quantities of a day up")
 
 
 def check_dates(raw: RawTable, schema: TableSchema, frame: pd.DataFrame, found: Findings) -> None:
@@ -148,6 +201,65 @@ def _check_zones(raws: Mapping[str, RawTable], frames: Frames, found: Findings) 
     )
 
 
+def _check_globs(
+    raw: RawTable, column: str, globs: "pd.Series[str]", known: list[str], found: Findings
+) -> None:
+    """Ensures that each glob matches something; an empty one is a problem of its own."""
+    nothing = {glob for glob in globs.unique() if glob and not _matching(known, glob).any()}
+    hint = known if len(known) <= _MOST_HINTED else known[:0]
+    found.add_rows(
+        raw,
+        column,
+        globs.isin(nothing).to_numpy(bool),
+        lambda row: f"{globs.iloc[row]!r} matches nothing; {_like(globs.iloc[row], hint)}",
+    )
+
+
+def _check_selection(raw: RawTable, frames: Frames, found: Findings) -> None:
+    """Ensures that some item is of the category and of the name that an override selects."""
+    items, overrides = frames["items"], frames["overrides"]
+    names, groups = [str(one) for one in items["item"]], [str(one) for one in items["category"]]
+    empty = {
+        (item, group)
+        for item, group in set(zip(overrides["item"], overrides["category"], strict=True))
+        if (named := _matching(names, item)).any()
+        and (grouped := _matching(groups, group)).any()
+        and not (named & grouped).any()
+    }
+    pairs = pd.MultiIndex.from_frame(overrides[["item", "category"]])
+    found.add_rows(
+        raw,
+        "item",
+        np.array([pair in empty for pair in pairs], dtype=bool),
+        lambda row: f"no item like {pairs[row][0]!r} has a category like {pairs[row][1]!r}",
+    )
+
+
+def _matching(names: list[str], glob: str) -> Flags:
+    """Flags the names that a glob matches; only `*` is special."""
+    shape = re.compile(fnmatch.translate(glob.replace("[", "[[]").replace("?", "[?]")))
+    return np.array([shape.match(name) is not None for name in names], dtype=bool)
+
+
+def _like(glob: str, known: list[str]) -> str:
+    hint = nearest(glob, known) if known else ""
+    return hint if 0 < len(hint) < 200 else "expected a name, or a glob such as US-*"
+
+
+def _cells(frames: Frames, target: str) -> list[str]:
+    table, _, column = target.partition(".")
+    return [str(name) for name in frames[table][column].unique()]
+
+
+_GLOBS = (
+    ("overrides", "region", "regions.region"),
+    ("overrides", "category", "items.category"),
+    ("overrides", "item", "items.item"),
+    ("events", "region", "regions.region"),
+)
+"""Columns of globs, and the ids that each has to match one of."""
+
+
 def _check_bonded_stock(raws: Mapping[str, RawTable], frames: Frames, found: Findings) -> None:
     if "stock" not in raws or "sites" in found.unreadable:
         return
@@ -197,7 +309,27 @@ _P95 = (
     _less("transit_days_p95", "transit_days"),
 )
 
+_RETURNED = (
+    "quantity",
+    "units that came back belong to returns.parquet, as positive numbers",
+    lambda frame: (frame["quantity"] < 0).to_numpy(bool),
+)
+
+_SPAN = ("end", "expected a day on or after start", _less("end", "start"))
+
 _ROW_RULES: dict[str, tuple[_Rule, ...]] = {
+    "demand": (_RETURNED,),
+    "orders": (_RETURNED,),
+    "stockouts": (_SPAN,),
+    "events": (_SPAN,),
+    "overrides": (
+        _SPAN,
+        (
+            "factor",
+            "expected either a factor or units",
+            lambda frame: (frame["factor"].isna() == frame["units"].isna()).to_numpy(bool),
+        ),
+    ),
     "rates": (
         _P95,
         (

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from core.brand import Brand
 from core.errors import BadInput, Problem
-from core.folder.checks import check_across, check_table
+from core.folder.checks import check_across, check_records, check_table
 from core.folder.columns import Findings, RawTable, blank, nearest, typed
 from core.folder.schema import REQUIRED_TABLES, schemas, tables
 from core.folder.settings import SETTINGS_FILE, read_settings
@@ -68,6 +68,8 @@ def check_tables(
         frames[name] = typed(raw, schemas()[name], findings)
         check_table(raw, schemas()[name], frames[name], findings)
     check_across(raws, frames, findings)
+    if settings is not None:
+        check_records(raws, frames, settings.values["today"], findings)
     counts = {name: len(frame) for name, frame in frames.items() if name in raws}
     if settings is None or findings.total:
         problems = sorted(findings.problems)

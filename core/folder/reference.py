@@ -15,11 +15,37 @@ drives the reader and the workbook template.
 """
 
 
+_NOTES = {
+    "demand": """\
+What was asked for, one row per day, region and item; days without demand need none. Rows after
+`today` keep their quantity hidden from planning, while their promotion and price are the plan for
+those days. Without this file demand is counted from `orders`, each on the day that the clocks of
+its region showed. A forecast looks back at most five years.
+""",
+    "returns": """\
+Units that came back, one row per day, region and item. They are forecast as their own series and
+never subtracted from demand.
+""",
+    "stockouts": """\
+Days on which an item could not be sold: its demand is unknown then, not zero. A week counts as
+unknown when at least four of its days are covered.
+""",
+    "events": """\
+Days that a brand knows of beside the built-in events.
+""",
+    "overrides": """\
+What people decide about coming demand. All globs of a row have to match, and each must match
+something; of two overrides of the same cell the later one wins.
+""",
+}
+
+
 def reference_page() -> str:
     """Returns the page as Markdown."""
     parts = [_INTRODUCTION, "## brand.toml\n", _rows(schemas()[SETTINGS])]
     for name in tables():
-        parts += [f"## {name}\n", _rows(schemas()[name])]
+        note = [_NOTES[name]] if name in _NOTES else []
+        parts += [f"## {name}\n", *note, _rows(schemas()[name])]
     return "\n".join(parts)
 
 

@@ -41,10 +41,9 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Example:
-    """The brand, the returns that its folder keeps apart, and what the README tells."""
+    """The brand, and what the README tells."""
 
     brand: Brand
-    returned: pd.DataFrame
     sales: Sales
     outlook: Outlook
 
@@ -69,6 +68,7 @@ def build(items: int, progress: Progress) -> Example:
         "items": chosen,
         "demand": history.demand_of(sold),
         "orders": history.orders_of(sold),
+        "returns": history.returns_of(returned),
     }
     expected = outlook(frames["demand"], chosen["item"], TODAY, HORIZON_WEEKS)
     progress(0.5, "Laying lanes and rate cards")
@@ -79,7 +79,7 @@ def build(items: int, progress: Progress) -> Example:
     progress(0.9, "Asking suppliers")
     brand = _with(brand, _sourcing(brand, expected))
     progress(1.0, "Done")
-    return Example(brand, history.returns_of(returned), sales, expected)
+    return Example(brand, sales, expected)
 
 
 def _of_items(lines: pd.DataFrame, items: pd.Series, region_of: dict[str, str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Documents: what stands beside the tables: README, a sample order, scenarios, returns."""
+"""Documents: what stands beside the tables: README, a sample order, scenarios."""
 
 import json
 from importlib.resources import files
@@ -49,8 +49,6 @@ def write_documents(example: Example, folder: Path) -> None:
     """Writes everything that is not a table of the brand folder."""
     (folder / "README.md").write_text(readme(example), encoding="utf-8")
     (folder / "ORDER.json").write_text(sample_order(example.brand), encoding="utf-8")
-    (folder / "returns").mkdir(exist_ok=True)
-    example.returned.to_parquet(folder / "returns" / "returns.parquet", index=False)
     (folder / "scenarios").mkdir(exist_ok=True)
     for name, text in scenarios(example.brand).items():
         (folder / "scenarios" / name).write_text(text, encoding="utf-8")
@@ -119,6 +117,6 @@ def readme(example: Example) -> str:
         items=len(brand.table("items")),
         units=f"{int(sold['quantity'].sum()):,}",
         orders=f"{sold['order'].nunique():,}",
-        returned_units=f"{int(example.returned['quantity'].sum()):,}",
+        returned_units=f"{int(brand.table('returns')['quantity'].sum()):,}",
         units_per_week=f"{example.outlook.units_per_week:,.0f}",
     )

@@ -35,7 +35,7 @@ def orders_of(sold: pd.DataFrame) -> pd.DataFrame:
 
 
 def returns_of(returned: pd.DataFrame) -> pd.DataFrame:
-    """Returns units that came back by day, region and item; the folder keeps them apart."""
+    """Returns units that came back by day, region and item."""
     days = returned.assign(date=local_day(returned["at"]))
     by_day = days.groupby(["date", "region", "item"], as_index=False)
     return by_day.agg(quantity=("quantity", "sum"))

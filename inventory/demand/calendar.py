@@ -1,147 +1,276 @@
-"""The calendar of a market: its public holidays and the days on which the world shops."""
+"""The calendar of a brand: what moves its regions' demand and when its suppliers stand still."""
 
-import csv
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, timedelta
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
-from types import MappingProxyType
 
-import holidays
 import pandas as pd
 
-_SUFFIX = re.compile(r"\s*\((?:observed|estimated|in lieu)(?:,\s*(?:observed|estimated))*\)")
-_VARYING = re.compile(r"^(?:Day off|Bridge)\b")
+from core.brand import Brand, Row
+from core.errors import BadInput, Problem
+from inventory.demand.events.event import DAY, Event
+from inventory.demand.events.table import events_of, shutdowns_of, version
 
-Days = Mapping[date, tuple[str, ...]]
+FILE = "events.csv"
+YOURS = FILE
+"""Source of the events that a brand brings itself."""
+
+WEEK = 7
+
+Marks = Mapping[tuple[date, str], Event]
+"""The event behind each named day."""
 
 
 @dataclass(frozen=True, slots=True)
-class RetailEvent:
-    """A shopping event of `events.csv`: where it counts, on which day, and how far it reaches."""
+class Span:
+    """Days in a row that carry one name, first and last included."""
 
     name: str
-    countries: frozenset[str]
-    rule: str
-    days_before: int
-    days_after: int
-
-    def counts_in(self, country: str) -> bool:
-        """Whether shops of a country take part; no list of countries means everywhere."""
-        return not self.countries or country in self.countries
+    start: date
+    end: date
+    source: str
+    estimated: bool
+    """The days may still move: nobody has announced them."""
 
 
-def clean_name(name: str) -> str:
-    """Returns the name that a holiday keeps from year to year; "" for days that have none.
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Days in a row on which a site neither makes nor ships, first and last included."""
 
-    Effects are learned by name: an Eid called "(estimated)" next year would inherit nothing from
-    the Eids of the past.
+    site: str
+    name: str
+    start: date
+    end: date
 
-    >>> clean_name("Eid al-Fitr (estimated)")
-    'Eid al-Fitr'
+
+@dataclass(frozen=True, slots=True)
+class UserEvent:
+    """A row of the brand's `events.csv`; `region` and `site` are ids or globs."""
+
+    name: str
+    start: date
+    end: date
+    region: str
+    kind: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Events by region: the built-in table of each region's country with the brand's own rows.
+
+    Everything is computed from the tables when asked, for any dates; feasts that follow the moon
+    are known from 2000 to 2040.
     """
-    plain = _SUFFIX.sub("", name).strip()
-    return "" if _VARYING.match(plain) else plain
 
+    regions: tuple[tuple[str, str], ...]
+    """Id and country of each region."""
 
-def events(country: str, first: date, last: date) -> pd.DataFrame:
-    """Returns the named days of a country from `first` to `last`: columns `ds` and `holiday`.
+    sites: tuple[tuple[str, str], ...]
+    """Id and country of each site, suppliers' sites included."""
 
-    A day carries one row for each of its names; an event that lasts has a row for each day.
-    """
-    rows = sorted(
-        {
-            (day, name)
-            for year in range(first.year, last.year + 2)
-            for day, name in _year(country, year)
-            if first <= day <= last
-        }
-    )
-    return pd.DataFrame(
-        {
-            "ds": pd.to_datetime(pd.Series([day for day, _ in rows], dtype="datetime64[ns]")),
-            "holiday": pd.Series([name for _, name in rows], dtype="str"),
-        }
-    )
+    rows: tuple[UserEvent, ...]
+    today: date
+    shift: int = 0
+    """Days by which estimated dates after `today` are moved."""
 
+    @classmethod
+    def of(cls, brand: Brand) -> "Calendar":
+        """Returns the calendar of a brand.
 
-@cache
-def retail_events() -> tuple[RetailEvent, ...]:
-    """Returns the shopping events that no public calendar lists."""
-    text = files("inventory.demand").joinpath("events.csv").read_text(encoding="utf-8")
-    return tuple(
-        RetailEvent(
-            name=row["name"],
-            countries=frozenset(row["countries"].replace("*", "").split()),
-            rule=row["rule"],
-            days_before=int(row["days_before"]),
-            days_after=int(row["days_after"]),
+        Raises `BadInput` at the rows of events.csv that end before they start, or that touch no
+        region, no site, or (kind none) no built-in event.
+        """
+        made = cls(
+            regions=_places(brand, "regions", "region"),
+            sites=_places(brand, "sites", "site"),
+            rows=tuple(_row(row) for row in brand.table("events").to_dict("records")),
+            today=brand.today,
         )
-        for row in csv.DictReader(text.splitlines())
-    )
+        problems = [
+            Problem(FILE, line, 0, problem)
+            for line, row in enumerate(made.rows, start=2)
+            if (problem := made._problem(row))
+        ]
+        if problems:
+            raise BadInput(problems)
+        return made
 
+    @property
+    def version(self) -> str:
+        """Version and digest of the built-in tables, the brand's rows and the shift."""
+        own = hashlib.sha256(repr((self.rows, self.shift)).encode()).hexdigest()[:8]
+        return f"{version()}+own-{own}" if self.rows or self.shift else version()
 
-@cache
-def _year(country: str, year: int) -> tuple[tuple[date, str], ...]:
-    public = public_holidays(country, year)
-    named = [(day, name) for day, names in public.items() for name in names]
-    shopping = [
-        (day, event.name)
-        for event in retail_events()
-        if event.counts_in(country)
-        for day in _reach(event, year, public)
-    ]
-    return tuple(named + shopping)
+    def shifted(self, days: int) -> "Calendar":
+        """Returns the calendar with every estimated date after `today` moved by some days.
 
+        Eid is announced when the moon is seen: a scenario asks what a day sooner or later means.
+        """
+        return replace(self, shift=self.shift + days)
 
-@cache
-def public_holidays(country: str, year: int) -> Days:
-    """Returns the public holidays of a country in a year under names that last.
+    def days(self, region: str, first: date, last: date) -> list[tuple[date, str]]:
+        """Returns the named days of a region from `first` to `last`, sorted; no pair twice.
 
-    Countries without a known calendar have none.
-    """
-    if country not in holidays.list_supported_countries():
-        return MappingProxyType({})
-    # English names where the calendar has them: effects and reports need one language.
-    found = holidays.country_holidays(country, years=year, language="en_US")
-    return MappingProxyType(
-        {
-            day: tuple(name for name in map(clean_name, found.get_list(day)) if name)
-            for day in sorted(found)
+        Raises `KeyError` for an unknown region.
+        """
+        return sorted(pair for pair in self._marks(region, first, last) if first <= pair[0] <= last)
+
+    def frame(self, region: str, first: date, last: date) -> pd.DataFrame:
+        """Returns the named days as Prophet takes them: columns `ds` and `holiday`."""
+        days = self.days(region, first, last)
+        return pd.DataFrame(
+            {
+                "ds": pd.to_datetime(pd.Series([day for day, _ in days], dtype="datetime64[ns]")),
+                "holiday": pd.Series([name for _, name in days], dtype="str"),
+            }
+        )
+
+    def spans(self, region: str, first: date, last: date) -> list[Span]:
+        """Returns the events that touch `first` to `last`, whole, sorted by start and name."""
+        marks = self._marks(region, first, last)
+        runs = _runs(marks)
+        return [
+            Span(
+                name, start, end, marks[start, name].source, _any_estimated(marks, name, start, end)
+            )
+            for name, start, end in runs
+            if start <= last and end >= first
+        ]
+
+    def weeks_with(self, region: str, first_monday: date, weeks: int) -> list[frozenset[str]]:
+        """Returns the names of the events in each of the weeks from a Monday on."""
+        names: list[set[str]] = [set() for _ in range(weeks)]
+        for day, name in self.days(region, first_monday, first_monday + (WEEK * weeks - 1) * DAY):
+            names[(day - first_monday).days // WEEK].add(name)
+        return [frozenset(week) for week in names]
+
+    def shutdowns(self, first: date, last: date) -> list[Shutdown]:
+        """Returns the stops of sites that touch some days, whole, sorted by start and site."""
+        found = [
+            Shutdown(site, name, start, end)
+            for site, country in self.sites
+            for name, start, end in _runs(self._stops(site, country, first, last))
+            if start <= last and end >= first
+        ]
+        return sorted(found, key=lambda stop: (stop.start, stop.site, stop.name))
+
+    def _marks(self, region: str, first: date, last: date) -> Marks:
+        """Returns the named days of every event that may touch the dates, and some around."""
+        country = dict(self.regions)[region]
+        years = range(first.year - 1, last.year + 2)
+        built_in = (event for year in years for event in events_of(country, year))
+        own = [row for row in self.rows if _meets(region, row.region)]
+        return self._merged(built_in, own, "demand")
+
+    def _stops(self, site: str, country: str, first: date, last: date) -> Marks:
+        years = range(first.year - 1, last.year + 2)
+        built_in = (event for year in years for event in shutdowns_of(country, year))
+        own = [row for row in self.rows if _meets(site, row.site)]
+        return self._merged(built_in, own, "shutdown")
+
+    def _merged(self, built_in: Iterable[Event], own: list[UserEvent], kind: str) -> Marks:
+        marks = {
+            (day, event.name): event
+            for event in map(self._moved, built_in)
+            for day in event.days()
+            if not any(_takes(row, day, event.name) for row in own)
         }
+        for row in own:
+            if row.kind == kind:
+                marks |= {(day, row.name): _as_event(row) for day in _as_event(row).days()}
+        return marks
+
+    def _moved(self, event: Event) -> Event:
+        waits = self.shift and event.estimated and event.day > self.today
+        return event.moved(self.shift) if waits else event
+
+    def _problem(self, row: UserEvent) -> str:
+        if row.end < row.start:
+            return f"expected an end on or after {row.start}, got {row.end}"
+        if row.kind != "shutdown" and not any(_meets(r, row.region) for r, _ in self.regions):
+            return f"expected a region or a glob that matches one, got {row.region!r}"
+        if row.kind == "shutdown" and not any(_meets(s, row.site) for s, _ in self.sites):
+            return f"expected a site or a glob that matches one, got {row.site!r}"
+        return self._nothing_taken(row) if row.kind == "none" else ""
+
+    def _nothing_taken(self, row: UserEvent) -> str:
+        """Returns what is wrong with a row that takes no built-in event away, "" if it does."""
+        known = list(self._built_in(row))
+        if any(_takes(row, day, name) for day, name in known):
+            return ""
+        near = get_close_matches(row.name, sorted({name for _, name in known}), 1, 0.0)
+        hint = f", such as {near[0]!r}" if near else ""
+        return f"expected a built-in event of these dates{hint}, got {row.name!r}"
+
+    def _built_in(self, row: UserEvent) -> Iterator[tuple[date, str]]:
+        """Yields the built-in named days that a row could take away."""
+        for country in sorted({code for name, code in self.regions if _meets(name, row.region)}):
+            yield from named_days(country, row.start, row.end)
+        plain = replace(self, rows=())
+        for site, country in self.sites:
+            if _meets(site, row.site):
+                yield from plain._stops(site, country, row.start, row.end)
+
+
+def named_days(country: str, first: date, last: date) -> list[tuple[date, str]]:
+    """Returns the built-in named days of a country, sorted by day and name."""
+    return _country(country).days(country, first, last)
+
+
+@cache
+def _country(country: str) -> Calendar:
+    return Calendar(regions=((country, country),), sites=(), rows=(), today=date.max)
+
+
+def _places(brand: Brand, table: str, column: str) -> tuple[tuple[str, str], ...]:
+    frame = brand.table(table)
+    return tuple(zip(frame[column].astype(str), frame["country"].astype(str), strict=True))
+
+
+def _row(row: Row) -> UserEvent:
+    start, end = pd.Timestamp(row["start"]), pd.Timestamp(row["end"])
+    return UserEvent(
+        name=str(row["event"]),
+        start=start.date(),
+        end=start.date() if pd.isna(end) else end.date(),
+        region=str(row["region"]),
+        kind=str(row["kind"]),
+        site=str(row["site"]),
     )
 
 
-def _reach(event: RetailEvent, year: int, public: Days) -> Iterator[date]:
-    """Yields every day of an event in a year; none where its anchor is not a public holiday."""
-    verb, _, argument = event.rule.partition(" ")
-    anchor = _RULES[verb](year, argument, public)
-    if anchor is not None:
-        for offset in range(-event.days_before, event.days_after + 1):
-            yield anchor + timedelta(days=offset)
+def _meets(name: str, glob: str) -> bool:
+    """Whether a name is meant by a glob, in which only `*` is special."""
+    return fnmatchcase(name, glob.replace("[", "[[]").replace("?", "[?]"))
 
 
-def _on(year: int, argument: str, public: Days) -> date | None:
-    return date.fromisoformat(f"{year}-{argument}")
+def _takes(row: UserEvent, day: date, name: str) -> bool:
+    same = row.name.casefold() == name.casefold()
+    return row.kind == "none" and same and row.start <= day <= row.end
 
 
-def _thanksgiving(year: int, argument: str, public: Days) -> date | None:
-    november = date(year, 11, 1)
-    first_thursday = november + timedelta(days=(3 - november.weekday()) % 7)
-    return first_thursday + timedelta(days=21 + int(argument))
+@cache
+def _as_event(row: UserEvent) -> Event:
+    length = (row.end - row.start).days
+    return Event("", row.start, row.name, 0, length, YOURS, estimated=False, kind=row.kind)
 
 
-def _before(year: int, argument: str, public: Days) -> date | None:
-    """Returns the day before the first holiday of the year that one of the names begins."""
-    starts = tuple(argument.split("|"))
-    days = [day for day, names in public.items() if any(name.startswith(starts) for name in names)]
-    return min(days) - timedelta(days=1) if days else None
+def _runs(marks: Marks) -> list[tuple[str, date, date]]:
+    """Returns name, first and last day of each run of days with one name, sorted by start."""
+    runs: list[tuple[str, date, date]] = []
+    for day, name in sorted(marks, key=lambda pair: (pair[1], pair[0])):
+        if runs and runs[-1][0] == name and day - runs[-1][2] <= DAY:
+            runs[-1] = (name, runs[-1][1], day)
+        else:
+            runs.append((name, day, day))
+    return sorted(runs, key=lambda run: (run[1], run[0]))
 
 
-_RULES: dict[str, Callable[[int, str, Days], date | None]] = {
-    "on": _on,
-    "thanksgiving": _thanksgiving,
-    "before": _before,
-}
+def _any_estimated(marks: Marks, name: str, start: date, end: date) -> bool:
+    days = (start + at * DAY for at in range((end - start).days + 1))
+    return any(marks[day, name].estimated for day in days)

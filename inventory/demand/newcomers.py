@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.int32]
+Codes = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 YOUNG_WEEKS = 26
 """An item first sold less than this many weeks ago may still be opening markets."""
@@ -59,17 +60,16 @@ class _Categories:
     variance: Floats
     share: Floats
     dispersion: Floats
-    known: NDArray[np.bool_]
+    known: Flags
 
     @classmethod
-    def of(
-        cls, mean: Floats, variance: Floats, sold: NDArray[np.bool_], category: Codes
-    ) -> "_Categories":
-        member = np.zeros((int(category.max(initial=0)) + 1, len(category)))
-        member[category, np.arange(len(category))] = sold
-        size = np.maximum(member.sum(axis=1), 1.0)[:, None]
-        average = member @ mean / size
-        within, between = member @ variance / size, member @ mean**2 / size - average**2
+    def of(cls, mean: Floats, variance: Floats, sold: Flags, category: Codes) -> "_Categories":
+        groups = int(category.max(initial=0)) + 1
+        members = np.bincount(category[sold], minlength=groups)
+        size = np.maximum(members, 1)[:, None]
+        average = _sums(mean[sold], category[sold], groups) / size
+        within = _sums(variance[sold], category[sold], groups) / size
+        between = _sums(mean[sold] ** 2, category[sold], groups) / size - average**2
         total = average.sum(axis=1)
         return cls(
             code=category,
@@ -77,13 +77,19 @@ class _Categories:
             variance=within + np.maximum(between, 0.0),
             share=average / np.maximum(total, 1e-12)[:, None],
             dispersion=np.maximum(within.sum(axis=1) / np.maximum(total, 1e-12), 1.0),
-            known=member.sum(axis=1) > 0,
+            known=members > 0,
         )
 
-    def reach(self, mean: Floats, sold: NDArray[np.bool_]) -> Floats:
+    def reach(self, mean: Floats, sold: Flags) -> Floats:
         """Returns what each item would sell in each region at the shares of its category."""
         share = self.share[self.code]
         reached = (share * sold).sum(axis=1)
         total = (mean * sold).sum(axis=1)
         scale = np.divide(total, reached, out=np.zeros_like(total), where=reached > 1e-9)
         return np.asarray(scale[:, None] * share)
+
+
+def _sums(values: Floats, group: Codes, groups: int) -> Floats:
+    """Returns the rows of each group added up, [group, column]."""
+    columns = [np.bincount(group, column, minlength=groups) for column in values.T]
+    return np.array(columns, dtype=np.float64).reshape(values.shape[1], groups).T

@@ -1,6 +1,6 @@
-"""Table of forecasts: what was asked, what came out, and the whole frame as Parquet."""
+"""Tables of demand: forecasts with their frames, and the overrides that people decided."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Index, LargeBinary
@@ -27,3 +27,30 @@ class ForecastRecord(SQLModel, table=True):
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     accuracy: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     frame: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class ForecastOverrideRecord(SQLModel, table=True):
+    """One decision about coming demand; withdrawn ones stay, so that they can be judged."""
+
+    __tablename__ = "forecast_override"
+    __table_args__ = (
+        CheckConstraint("(factor IS NULL) <> (units IS NULL)", name="forecast_override_one_amount"),
+        CheckConstraint("last_day >= first_day", name="forecast_override_days_in_order"),
+        CheckConstraint(
+            "(withdrawn_at IS NULL) = (withdrawn_by IS NULL)", name="forecast_override_withdrawal"
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    region: str
+    category: str
+    item: str
+    first_day: date
+    last_day: date
+    factor: float | None = None
+    units: float | None = None
+    who: str
+    made_at: datetime
+    why: str
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None

@@ -1,248 +1,280 @@
-"""Regions: members that forecast a market's weeks, and a gate through which each must pass."""
+"""Layers: markets and categories, each forecast by the members that earned a place there."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inventory.demand import prophets
-from inventory.demand.history import DAYS, History
-from inventory.demand.quantiles import LEVELS, count_quantiles, monotone, widened
-from inventory.demand.smoothing import smooth
+from inventory.demand.members import (
+    Flags,
+    Member,
+    Weekly,
+    last_year_member,
+    level_member,
+    trend_member,
+)
+from inventory.demand.prophets import DailySeries, Drawn, Events, Task
+from inventory.demand.quantiles import monotone
+from inventory.demand.season import FEWEST_WEEKS, YEAR
 
 Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 Report = Callable[[float, str], None]
 """Tells progress: the share done from 0 to 1 and what is being done now."""
 
-YEAR = 52
-RATIO_WEEKS = 13
-"""Weeks over which this year is compared with the last."""
+DAYS = 7
 
-GATE_ORIGINS = 3
+MEMBERS = ("smoothing", "trend", "last_year", "prophet")
+PROPHET = MEMBERS.index("prophet")
+
 GATE_WEEKS = 4
-"""The gate looks back this many times, over at most this many weeks each."""
+"""The gate judges at most this many weeks after each of its origins."""
 
-MARGIN, EXCESS = 0.85, 0.02
-"""A challenger must err at least 15 % less than smoothing in all, and at no origin more than
+RECENT_ORIGINS, EVENT_ORIGINS = 3, 2
+"""The gate looks at the last weeks, and at past weeks that held what the next weeks will hold."""
+
+MARGIN, EXCESS = 0.75, 0.02
+"""A challenger must err at least a quarter less than smoothing in all, and at no origin more than
 smoothing by over 2 % of that: with fewer demands on it, luck on a few weeks let methods in that
 were worse on the next ones."""
 
-TAIL_MARGIN = 2.0
-"""A member that errs more than twice what smoothing errs says nothing about the tails either."""
-
-UPPER = LEVELS.index(0.75)
-"""Quantiles from here on listen to every trusted member."""
-
-
-MEMBERS = ("smoothing", "last_year", "prophet")
-
 
 @dataclass(frozen=True, slots=True)
-class Markets:
-    """What a region's own methods need beside its demand: the country of each, and a seed."""
+class Layer:
+    """Series of one level, such as the markets: weekly demand, and days for those that have them.
 
-    countries: tuple[str, ...]
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """What one method expects of every region.
-
-    The mean is [region, week], the quantiles are [region, week, level].
-    Where `usable` is False, the method had too little history and the numbers mean nothing.
+    `daily` is [day, series] from `weekly.first` on; None keeps Prophet away. `events` are the named
+    days of each series, past and coming; `promotion` a daily share in promotion, [day, series],
+    the coming days included.
     """
 
-    name: str
-    mean: Floats
-    quantiles: Floats
-    usable: Flags
+    names: tuple[str, ...]
+    weekly: Weekly
+    daily: Floats | None = None
+    events: tuple[Events, ...] = ()
+    promotion: Floats | None = None
+
+    def week_names(self, series: int, weeks: int) -> list[frozenset[str]]:
+        """Returns the names of the events in each week from the first on."""
+        names: list[set[str]] = [set() for _ in range(weeks)]
+        for day, name in self.events[series] if self.events else ():
+            at = (day - self.weekly.first).days // DAYS
+            if 0 <= at < weeks:
+                names[at].add(name)
+        return [frozenset(week) for week in names]
 
 
 @dataclass(frozen=True, slots=True)
-class Regional:
-    """The forecast of every region: mean [region, week], quantiles [region, week, level]."""
+class Asked:
+    """What is asked of a layer: weeks ahead, a seed, and how many processes may work."""
+
+    weeks: int
+    seed: int = 0
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The forecast of a layer: mean [series, week], quantiles [series, week, level]."""
 
     mean: Floats
     quantiles: Floats
     admitted: tuple[tuple[str, ...], ...]
-    """Names of the members behind each region's mean."""
+    """Names of the members behind each series' mean."""
+
+    fallbacks: int = 0
+    """Fits of Prophet that needed the slower of its two methods."""
 
 
-def forecast_regions(history: History, markets: Markets, weeks: int, report: Report) -> Regional:
-    """Returns the weekly forecast of every region from its admitted members.
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One look back: which series are judged on the weeks from `end` on."""
 
-    Smoothing always belongs. Last year's weeks scaled by the year-on-year ratio, and Prophet with
-    local holidays, enter a region's mean only where they err clearly less than smoothing on the
-    region's own recent weeks. The mean and the quantiles up to P50 average the admitted members,
-    weighted by the inverse of those errors; the quantiles above average all members that did not
-    fail there, because on real orders that average beat each member's own upper quantiles even
-    where its mean would have been worse.
+    end: int
+    series: tuple[int, ...]
+
+
+def forecast_layer(layer: Layer, asked: Asked, report: Report) -> Outlook:
+    """Returns the weekly forecast of every series of a layer from its admitted members.
+
+    Smoothing always belongs. A fading trend, last year's weeks scaled by the year-on-year ratio,
+    and Prophet with local events enter a series' mean only where they erred clearly less than
+    smoothing on its own past: the weeks just gone, and the weeks of the past that held the events
+    that are coming (or the same weeks of last year). Admitted members are averaged by the inverse
+    square of those errors, means and quantiles alike.
     """
-    gate = _part(report, 0.0, 0.7, "")
-    errors = _gate_errors(history, markets, min(weeks, GATE_WEEKS), lambda done, _: gate(done))
-    final = _part(report, 0.7, 0.3, "Fitting regions")
-    members = _members(history, markets, weeks, prophets.SAMPLES, final)
+    trials = _trials(layer, asked.weeks)
+    errors, drawn = _judged(layer, trials, asked, lambda done: report(done, "Fitting markets"))
+    members = _members(layer, asked.weeks, drawn)
     usable = np.array([member.usable for member in members])
     admitted = _within(usable, errors, MARGIN, EXCESS)
-    trusted = _within(usable, errors, TAIL_MARGIN, TAIL_MARGIN)
-    quantiles = np.array([member.quantiles for member in members])
-    weight = np.where(admitted, 1.0 / np.maximum(errors.sum(axis=0), 1e-9), 0.0)
-    tails = _mixed(weight, quantiles)
-    tails[..., UPPER:] = _mixed(trusted, quantiles)[..., UPPER:]
-    return Regional(
+    total = np.nansum(errors, axis=0)
+    weight = np.where(admitted, 1.0 / np.maximum(total, 1e-9) ** 2, 0.0)
+    return Outlook(
         mean=_mixed(weight, np.array([member.mean for member in members])),
-        quantiles=monotone(tails),
+        quantiles=monotone(_mixed(weight, np.array([member.quantiles for member in members]))),
         admitted=tuple(
-            tuple(name for name, passed in zip(MEMBERS, region, strict=True) if passed)
-            for region in admitted.T
+            tuple(name for name, passed in zip(MEMBERS, series, strict=True) if passed)
+            for series in admitted.T
         ),
+        fallbacks=sum(one.fallback for one in drawn if one is not None),
     )
 
 
 def _within(usable: Flags, errors: Floats, margin: float, excess: float) -> Flags:
-    """Returns who errs less than `margin` times smoothing, [member, region].
+    """Returns who errs less than `margin` times smoothing, [member, series].
 
     At no origin may it err more than smoothing by over `excess` of smoothing's sum. `errors` is
-    [origin, member, region]. Smoothing itself always passes; without origins nobody else does.
+    [origin, member, series], NaN where a series was not judged. Smoothing itself always passes;
+    without origins nobody else does.
     """
-    total = errors[:, 0].sum(axis=0)
-    worst = (errors - errors[:, :1]).max(axis=0, initial=-np.inf)
-    passed: Flags = usable & (errors.sum(axis=0) < margin * total) & (worst <= excess * total)
+    judged = ~np.isnan(errors[:, :1])
+    safe = np.where(judged, errors, 0.0)
+    total = safe[:, 0].sum(axis=0)
+    worst = (safe - safe[:, :1]).max(axis=0, initial=-np.inf)
+    passed: Flags = usable & (safe.sum(axis=0) < margin * total) & (worst <= excess * total)
     passed[0] = True
     return passed
 
 
-def _mixed(weights: Floats | Flags, members: Floats) -> Floats:
-    """Returns the weighted mean over members; weights are [member, region]."""
+def _mixed(weights: Floats, members: Floats) -> Floats:
+    """Returns the weighted mean over members; weights are [member, series]."""
     return np.asarray(np.einsum("mr,mr...->r...", weights / weights.sum(axis=0), members))
 
 
-def smoothing_member(history: History, weeks: int) -> Member:
-    """Returns simple exponential smoothing of every region, the same mean for each week."""
-    smoothed = smooth(history.by_region)
-    mean = np.repeat(smoothed.level[:, None], weeks, axis=1)
-    one_ahead = count_quantiles(smoothed.level, smoothed.variance)[:, None, :]
-    tails = widened(
-        mean, np.repeat(one_ahead, weeks, axis=1), smoothed.widening(weeks, history.gap)
+def _trials(layer: Layer, weeks: int) -> tuple[_Trial, ...]:
+    """Returns the looks back of a layer: the last weeks, and those of the events to come."""
+    have, judged = layer.weekly.weeks, min(weeks, GATE_WEEKS)
+    everybody = tuple(range(len(layer.names)))
+    recent = [have - judged * step for step in range(1, RECENT_ORIGINS + 1)]
+    ends: dict[int, set[int]] = {end: set(everybody) for end in recent if end > judged}
+    for series in everybody:
+        for end in _event_ends(layer, series, weeks, judged):
+            ends.setdefault(end, set()).add(series)
+    return tuple(_Trial(end, tuple(sorted(who))) for end, who in sorted(ends.items()))
+
+
+def _event_ends(layer: Layer, series: int, weeks: int, judged: int) -> list[int]:
+    """Returns the past weeks, newest first, whose events are most like those that are coming.
+
+    A name counts the more the rarer it is. Where nothing is coming they are the same weeks of the
+    years before.
+    """
+    past = layer.weekly
+    begin, newest = past.weeks + past.gap, past.weeks - judged * (RECENT_ORIGINS + 1)
+    ends = np.arange(FEWEST_WEEKS, newest + 1)
+    names = layer.week_names(series, begin + weeks)
+    coming = frozenset[str]().union(*names[begin:])
+    likeness = np.zeros(len(ends))
+    for name in sorted(coming):
+        seen = np.array([name in week for week in names[: past.weeks]])
+        rarity = np.log(past.weeks / max(int(seen.sum()), 1))
+        likeness += rarity * np.array([seen[end : end + judged].any() for end in ends], dtype=float)
+    if not likeness.any():
+        return [end for end in (begin - YEAR, begin - 2 * YEAR) if FEWEST_WEEKS <= end <= newest]
+    return _best_apart(ends, likeness, judged)
+
+
+def _best_apart(ends: NDArray[np.int64], likeness: Floats, apart: int) -> list[int]:
+    """Returns the ends with the greatest likeness, newest of equals, windows apart."""
+    left, chosen = likeness.copy(), list[int]()
+    while len(chosen) < EVENT_ORIGINS and left.any():
+        at = len(left) - 1 - int(left[::-1].argmax())
+        chosen.append(int(ends[at]))
+        left[np.abs(ends - ends[at]) < apart] = 0.0
+    return sorted(chosen, reverse=True)
+
+
+def _judged(
+    layer: Layer, trials: tuple[_Trial, ...], asked: Asked, report: Callable[[float], None]
+) -> tuple[Floats, list[Drawn | None]]:
+    """Returns the absolute error of each member at each trial, and Prophet's final forecasts.
+
+    Errors are [origin, member, series]: NaN where a series was not judged, infinite where a member
+    could not forecast.
+    """
+    judged = min(asked.weeks, GATE_WEEKS)
+    final = _tasks(layer, asked)
+    looks = [(trial, series) for trial in trials for series in trial.series] if final else []
+    past = [_task(layer, series, trial.end, judged, asked.seed) for trial, series in looks]
+    made = prophets.forecast_markets([*past, *final], asked.workers, report)
+    at_look = dict(zip(looks, made, strict=False))
+    errors = np.full((len(trials), len(MEMBERS), len(layer.names)), np.nan)
+    for at, trial in enumerate(trials):
+        came = layer.weekly.demand[:, trial.end : trial.end + judged]
+        drawn = [at_look.get((trial, series)) for series in range(len(layer.names))]
+        rows = list(trial.series)
+        for row, member in enumerate(_members_at(layer, trial.end, judged, drawn)):
+            missed = np.abs(member.mean - came).sum(axis=1)
+            errors[at, row, rows] = np.where(member.usable, missed, np.inf)[rows]
+    return errors, made[len(looks) :] if final else [None] * len(layer.names)
+
+
+def _members_at(
+    layer: Layer, end: int, weeks: int, drawn: Sequence[Drawn | None]
+) -> tuple[Member, ...]:
+    past = layer.weekly.before(end)
+    return (
+        level_member(past, weeks, spread=False),
+        trend_member(past, weeks, spread=False),
+        last_year_member(past, weeks, spread=False),
+        _as_member(drawn, weeks),
     )
-    return Member("smoothing", mean, tails, np.ones(len(mean), dtype=bool))
 
 
-def last_year_member(history: History, weeks: int) -> Member:
-    """Returns the weeks of a year ago times the year-on-year ratio of the last 13 weeks.
-
-    Usable with a year and 13 weeks of history; the ratio is clipped to 0.5 .. 2.
-    """
-    demand = history.by_region
-    regions, past = demand.shape
-    if past < YEAR + RATIO_WEEKS:
-        return _unusable("last_year", regions, weeks)
-    ahead = past + history.gap + np.arange(weeks)
-    source = ahead - YEAR * (1 + (ahead - past) // YEAR)
-    recent = demand[:, -RATIO_WEEKS:].sum(axis=1)
-    before = demand[:, -RATIO_WEEKS - YEAR : -YEAR].sum(axis=1)
-    usable = before > 0
-    ratio = np.clip(recent / np.where(usable, before, 1.0), 0.5, 2.0)
-    mean = demand[:, source] * ratio[:, None]
-    seen = np.arange(max(YEAR, past - 2 * RATIO_WEEKS), past)
-    misses = demand[:, seen] - demand[:, seen - YEAR] * ratio[:, None]
-    variance = np.repeat((misses**2).mean(axis=1)[:, None], weeks, axis=1)
-    return Member("last_year", mean, count_quantiles(mean, variance), usable)
+def _members(layer: Layer, weeks: int, drawn: Sequence[Drawn | None]) -> tuple[Member, ...]:
+    return (
+        level_member(layer.weekly, weeks),
+        trend_member(layer.weekly, weeks),
+        last_year_member(layer.weekly, weeks),
+        _as_member(drawn, weeks),
+    )
 
 
-def prophet_member(
-    history: History, markets: Markets, weeks: int, samples: int, report: Callable[[float], None]
-) -> Member:
-    """Returns Prophet with local events for every region, fitted to daily demand.
-
-    With no samples only the means are made, which is all that the gate asks for.
-    """
-    models = _fits(history, markets, weeks, samples, report)
-    made = _unusable("prophet", len(history.regions), weeks)
-    with prophets.quiet():
-        for at, model in enumerate(models):
-            if model is None:
-                continue
+def _as_member(drawn: Sequence[Drawn | None], weeks: int) -> Member:
+    made = Member.unusable(len(drawn), weeks)
+    for at, one in enumerate(drawn):
+        if one is not None:
             made.usable[at] = True
-            if samples:
-                drawn = prophets.weekly_samples(model, history.start, weeks, markets.seed + at)
-                made.mean[at] = drawn.mean(axis=1)
-                made.quantiles[at] = np.quantile(drawn, LEVELS, axis=1).T
-            else:
-                made.mean[at] = prophets.weekly_mean(model, history.start, weeks)
+            made.mean[at] = one.mean
+            made.quantiles[at] = np.nan_to_num(one.quantiles)
     return made
 
 
-def _members(
-    history: History, markets: Markets, weeks: int, samples: int, report: Callable[[float], None]
-) -> tuple[Member, Member, Member]:
-    return (
-        smoothing_member(history, weeks),
-        last_year_member(history, weeks),
-        prophet_member(history, markets, weeks, samples, report),
-    )
-
-
-def _gate_errors(history: History, markets: Markets, weeks: int, report: Report) -> Floats:
-    """Returns the absolute error of each member on each region's last weeks.
-
-    [origin, member, region]; infinite where a member could not forecast.
-    """
-    origins = [origin for origin in range(1, GATE_ORIGINS + 1) if origin * weeks < history.weeks]
-    errors = np.full((len(origins), len(MEMBERS), len(history.regions)), np.inf)
-    for at, origin in enumerate(origins):
-        end = history.weeks - origin * weeks
-        actual = history.by_region[:, end : end + weeks]
-        steps = _part(report, at / len(origins), 1.0 / len(origins), "Trying methods on the past")
-        for row, member in enumerate(_members(_before(history, end), markets, weeks, 0, steps)):
-            missed = np.abs(member.mean - actual).sum(axis=1)
-            errors[at, row] = np.where(member.usable, missed, np.inf)
-    return errors
-
-
-def _part(report: Report, low: float, width: float, doing: str) -> Callable[[float], None]:
-    """Returns a report that fills a stretch of another one."""
-    return lambda done: report(low + width * done, doing)
-
-
-def _fits(
-    history: History, markets: Markets, weeks: int, samples: int, report: Callable[[float], None]
-) -> list[prophets.Model | None]:
-    """Returns one fitted model per region, in order."""
-    last = history.start + timedelta(days=DAYS * weeks)
-    series = [
-        prophets.DailySeries(country, history.first, history.daily[:, at])
-        for at, country in enumerate(markets.countries)
+def _tasks(layer: Layer, asked: Asked) -> list[Task]:
+    """Returns the final fit of every series; none where Prophet is kept away."""
+    if layer.daily is None:
+        return []
+    return [
+        _task(layer, series, None, asked.weeks, asked.seed + series)
+        for series in range(len(layer.names))
     ]
-    models: list[prophets.Model | None] = []
-    with prophets.quiet():
-        for one in series:
-            models.append(prophets.fit(one, last, markets.seed, samples))
-            report(len(models) / len(series))
-    return models
 
 
-def _before(history: History, week: int) -> History:
-    """Returns the history as it stood on the Sunday before a week."""
-    seen = history.week < week
-    return replace(
-        history,
-        start=history.first + timedelta(days=DAYS * week),
-        weeks=week,
-        series=history.series[seen],
-        week=history.week[seen],
-        quantity=history.quantity[seen],
-        daily=history.daily[: DAYS * week],
-    )
-
-
-def _unusable(name: str, regions: int, weeks: int) -> Member:
-    zeros = np.zeros((regions, weeks))
-    return Member(
-        name, zeros, np.zeros((regions, weeks, len(LEVELS))), np.zeros(regions, dtype=bool)
+def _task(layer: Layer, series: int, end: int | None, weeks: int, seed: int) -> Task:
+    """Returns the fit of one series to its days before week `end`; without it, to all of them."""
+    past = layer.weekly
+    if layer.daily is None:
+        raise ValueError("Expected a layer with daily demand.")
+    days = len(layer.daily) if end is None else DAYS * end
+    at = past.weeks + past.gap if end is None else end
+    start: date = past.first + timedelta(days=DAYS * at)
+    last = start + timedelta(days=DAYS * weeks)
+    events = layer.events[series] if layer.events else ()
+    known = None if layer.promotion is None else layer.promotion[:, series, None]
+    return Task(
+        key=layer.names[series],
+        series=DailySeries(
+            units=layer.daily[:days, series],
+            first=past.first,
+            events=tuple(pair for pair in events if pair[0] < last),
+            regressors=known if known is not None and known.any() else None,
+        ),
+        start=start,
+        weeks=weeks,
+        seed=seed,
+        samples=prophets.SAMPLES if end is None else 0,
     )

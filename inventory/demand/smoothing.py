@@ -1,14 +1,20 @@
 """Exponential smoothing of many series at once: loops run over weeks and alphas, never series."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 ALPHAS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Weights of the newest week that every series tries."""
+
+SPREAD_ALPHA, SPREAD_WEIGHT = 0.1, 0.05
+"""The spread of a series follows the squared misses of this alpha with this weight: errors of
+last spring say less about the next weeks than those of last month."""
 
 START_WEEKS = 8
 """The first level of a series is the mean of this many weeks from its first demand."""
@@ -19,6 +25,9 @@ AGGREGATES = (2, 3, 4, 6, 8)
 INTERMITTENT = 0.5
 """Series with more than this share of weeks without demand count as intermittent."""
 
+BLOCK = 4096
+"""Series of one pass over the weeks: few enough that all that a pass touches stays in cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:
@@ -27,13 +36,16 @@ class Smoothed:
     level: Floats
     """Expected units of every week ahead."""
     variance: Floats
-    """Mean squared error of one week ahead."""
+    """Expected squared error of one week ahead, the newest errors first."""
     alpha: Floats
     """The weight with the smallest squared error in sample."""
     weeks: Floats
     """Weeks since the first demand, that week included; 0 for a series without any."""
     zeros: Floats
     """Share of those weeks without demand; 1 for a series without any."""
+    marked: Floats
+    """Level and variance as they stood before each marked week, [mark, level or variance,
+    series]."""
 
     def widening(self, horizon: int, gap: int = 0) -> Floats:
         """Returns how much wider errors are h weeks ahead than one week ahead, [series, horizon].
@@ -45,25 +57,35 @@ class Smoothed:
         return np.sqrt(1.0 + ahead * self.alpha[:, None] ** 2)
 
 
-def smooth(demand: Floats) -> Smoothed:
+def smooth(demand: Floats, hidden: Flags | None = None, marks: tuple[int, ...] = ()) -> Smoothed:
     """Returns each series smoothed with the alpha of its smallest squared error.
 
     `demand` is [series, week]; weeks before a series' first demand do not count as evidence, so an
-    item launched last month is judged by last month.
+    item launched last month is judged by last month, and neither do `hidden` weeks, in which
+    nothing could be sold. `marks` are weeks at which the state is remembered, as a forecast made
+    just before that week would have known it.
     """
     count, weeks = demand.shape
     any_demand = demand.any(axis=1)
     first = np.where(any_demand, (demand != 0).argmax(axis=1), weeks)
-    seen = np.maximum(weeks - first, 0).astype(np.float64)
-    by_week = np.ascontiguousarray(demand.T)
-    level, error, alpha = _best(by_week, first, _opening(demand, first))
+    blind = np.zeros(count) if hidden is None else hidden.sum(axis=1)
+    seen = np.maximum(weeks - first - blind, 0).astype(np.float64)
+    state = _Best.empty(count, len(marks))
+    for begin in range(0, count, BLOCK):
+        rows = slice(begin, begin + BLOCK)
+        block = np.ascontiguousarray(demand[rows].T)
+        unseen = np.arange(weeks)[:, None] < first[rows]
+        if hidden is not None:
+            unseen |= hidden[rows].T
+        state.put(rows, _best(block, unseen, _opening(demand[rows], first[rows]), marks))
     busy = np.count_nonzero(demand, axis=1)
     return Smoothed(
-        level=np.where(any_demand, level, 0.0),
-        variance=np.where(any_demand, error / np.maximum(seen - 1.0, 1.0), 0.0),
-        alpha=alpha,
+        level=np.where(any_demand, state.level, 0.0),
+        variance=np.where(any_demand, state.spread, 0.0),
+        alpha=state.alpha,
         weeks=seen,
-        zeros=np.where(any_demand, 1.0 - busy / np.maximum(seen, 1.0), np.ones(count)),
+        zeros=np.where(any_demand, 1.0 - np.minimum(busy / np.maximum(seen, 1.0), 1.0), 1.0),
+        marked=state.marked,
     )
 
 
@@ -75,11 +97,10 @@ def expected(demand: Floats, smoothed: Smoothed) -> Floats:
     and Kourentzes, Forecast combinations for intermittent demand, 2015) with bucket lengths up to
     the mean interval between demands.
     """
-    rare = np.flatnonzero(smoothed.zeros > INTERMITTENT)
-    rare = rare[smoothed.weeks[rare] > 0]
+    rare = np.flatnonzero((smoothed.zeros > INTERMITTENT) & (smoothed.weeks > 0))
     mean = smoothed.level.copy()
     if rare.size:
-        mean[rare] = (mean[rare] + _aggregated(demand[rare], smoothed, rare)) / 2.0
+        mean[rare] = (mean[rare] + _aggregated(demand, smoothed, rare)) / 2.0
     return mean
 
 
@@ -88,43 +109,122 @@ def _aggregated(demand: Floats, smoothed: Smoothed, rare: NDArray[np.intp]) -> F
     total, votes = smoothed.level[rare].copy(), np.ones(len(rare))
     for length in AGGREGATES:
         buckets = demand.shape[1] // length
-        if buckets < 2:
+        used = np.flatnonzero(interval >= length)
+        if buckets < 2 or not used.size:
             break
-        summed = demand[:, -buckets * length :].reshape(len(rare), buckets, length).sum(axis=2)
-        used = (interval >= length) & summed.any(axis=1)
-        total[used] += smooth(summed[used]).level / length
-        votes[used] += 1.0
+        recent = demand[rare[used], -buckets * length :]
+        level = smooth(recent.reshape(len(used), buckets, length).sum(axis=2)).level
+        sold = level > 0
+        total[used[sold]] += level[sold] / length
+        votes[used[sold]] += 1.0
     return np.asarray(total / votes)
 
 
 def _opening(demand: Floats, first: NDArray[np.intp]) -> Floats:
     """Returns the mean of the first weeks of each series, counted from its first demand."""
-    ahead = np.arange(demand.shape[1]) - first[:, None]
-    opening = (ahead >= 0) & (ahead < START_WEEKS)
-    return np.asarray((demand * opening).sum(axis=1) / np.maximum(opening.sum(axis=1), 1))
+    weeks = demand.shape[1]
+    summed = np.concatenate([np.zeros((len(demand), 1)), np.cumsum(demand, axis=1)], axis=1)
+    last = np.minimum(first + START_WEEKS, weeks)
+    rows = np.arange(len(demand))
+    opening = summed[rows, last] - summed[rows, np.minimum(first, weeks)]
+    return np.asarray(opening / np.maximum(last - first, 1))
 
 
-def _best(
-    by_week: Floats, first: NDArray[np.intp], opening: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Returns last level, summed squared error and alpha of the best alpha of each series."""
-    best_level, best_alpha = opening.copy(), np.full(len(opening), ALPHAS[0])
-    best_error = np.full(len(opening), np.inf)
+@dataclass(slots=True)
+class _Best:
+    """What the best alpha of each series leaves behind; filled block by block."""
+
+    level: Floats
+    spread: Floats
+    alpha: Floats
+    marked: Floats
+
+    @classmethod
+    def empty(cls, count: int, marks: int) -> "_Best":
+        return cls(np.zeros(count), np.zeros(count), np.zeros(count), np.zeros((marks, 2, count)))
+
+    def put(self, rows: slice, block: "_Best") -> None:
+        self.level[rows], self.spread[rows] = block.level, block.spread
+        self.alpha[rows], self.marked[..., rows] = block.alpha, block.marked
+
+
+def _best(demand: Floats, unseen: Flags, opening: Floats, marks: tuple[int, ...]) -> _Best:
+    """Returns the state of the alpha with the smallest error; arrays are [week, series]."""
+    best = _Best.empty(demand.shape[1], len(marks))
+    best.level[:], best.alpha[:] = opening, ALPHAS[0]
+    least = np.full(demand.shape[1], np.inf)
+    seen = (~unseen).astype(np.float64)
     for alpha in ALPHAS:
-        level, error = _pass(by_week, first, opening, alpha)
-        better = error < best_error
-        best_level = np.where(better, level, best_level)
-        best_error = np.where(better, error, best_error)
-        best_alpha = np.where(better, alpha, best_alpha)
-    return best_level, best_error, best_alpha
+        level, error, at_marks = _pass(demand, seen, opening, alpha, marks)
+        better = error < least
+        np.copyto(best.level, level, where=better)
+        np.copyto(best.alpha, alpha, where=better)
+        np.copyto(least, error, where=better)
+        best.marked[:, 0] = np.where(better, at_marks, best.marked[:, 0])
+    best.spread[:], best.marked[:, 1] = _spread(demand, seen, opening, marks)
+    return best
 
 
 def _pass(
-    by_week: Floats, first: NDArray[np.intp], opening: Floats, alpha: float
-) -> tuple[Floats, Floats]:
-    level, squared = opening.copy(), np.zeros(len(opening))
-    for week, demand in enumerate(by_week):
-        miss = np.where(week >= first, demand - level, 0.0)
-        squared += miss * miss
+    demand: Floats, seen: Floats, opening: Floats, alpha: float, marks: tuple[int, ...]
+) -> tuple[Floats, Floats, Floats]:
+    """Returns last level, summed squared error and the level before each marked week."""
+    level, squared, miss = opening.copy(), np.zeros_like(opening), np.empty_like(opening)
+    at_marks = np.zeros((len(marks), len(opening)))
+    for week in range(len(demand)):
+        if week in marks:
+            at_marks[marks.index(week)] = level
+        np.subtract(demand[week], level, out=miss)
+        miss *= seen[week]
         level += alpha * miss
-    return level, squared
+        miss *= miss
+        squared += miss
+    return level, squared, at_marks
+
+
+def _spread(
+    demand: Floats, seen: Floats, opening: Floats, marks: tuple[int, ...]
+) -> tuple[Floats, Floats]:
+    """Returns the smoothed squared miss after the last week, and before each marked one.
+
+    The weight falls from 1 to `SPREAD_WEIGHT` with the weeks seen, so that young series average.
+    """
+    level, spread = opening.copy(), np.zeros_like(opening)
+    count, at_marks = np.zeros_like(opening), np.zeros((len(marks), len(opening)))
+    for week in range(len(demand)):
+        if week in marks:
+            at_marks[marks.index(week)] = spread
+        miss = (demand[week] - level) * seen[week]
+        count += seen[week]
+        weight = np.maximum(1.0 / np.maximum(count, 1.0), SPREAD_WEIGHT) * seen[week]
+        level += SPREAD_ALPHA * miss
+        spread += weight * (miss * miss - spread)
+    return spread, at_marks
+
+
+def huber_level(demand: Floats) -> Floats:
+    """Returns the level of few series by smoothing that large misses pull no more than usual ones.
+
+    A miss counts at most 1.5 mean absolute misses (after Gelper, Fried and Croux, Robust
+    forecasting with exponential and Holt-Winters smoothing, 2010); alpha has the smallest absolute
+    error in sample. `demand` is [series, week].
+    """
+    best: Floats = demand[:, :START_WEEKS].mean(axis=1)
+    least = np.full(len(demand), np.inf)
+    for alpha in ALPHAS[1:]:
+        level, error = _huber_pass(demand, alpha)
+        best = np.where(error < least, level, best)
+        least = np.minimum(error, least)
+    return best
+
+
+def _huber_pass(demand: Floats, alpha: float) -> tuple[Floats, Floats]:
+    level: Any = np.median(demand[:, :START_WEEKS], axis=1)
+    scale = np.maximum(np.abs(demand[:, :START_WEEKS] - level[:, None]).mean(axis=1), 1e-9)
+    error = np.zeros(len(demand))
+    for week in demand.T:
+        miss = week - level
+        error += np.abs(miss)
+        level = level + alpha * np.clip(miss, -1.5 * scale, 1.5 * scale)
+        scale = scale + 0.1 * (np.minimum(np.abs(miss), 3.0 * scale) - scale)
+    return np.asarray(level), error

@@ -1,4 +1,4 @@
-"""Saves and loads forecasts; works inside the caller's transaction and never commits."""
+"""Saves and loads forecasts and overrides in the transaction of the caller; never commits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,9 +9,10 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from core.errors import NotFound
-from inventory.demand.records import ForecastRecord
+from inventory.demand.records import ForecastOverrideRecord, ForecastRecord
 
 _id = col(ForecastRecord.id)
+_override = col(ForecastOverrideRecord.id)
 
 
 def add(session: Session, record: ForecastRecord) -> None:
@@ -77,6 +78,41 @@ def latest_frame(session: Session, brand_version: str) -> bytes | None:
         .order_by(col(ForecastRecord.finished_at).desc(), _id.desc())
         .limit(1)
     ).first()
+
+
+def frame_of(session: Session, forecast: str) -> bytes | None:
+    """Returns the Parquet of one forecast; None before its job has ended."""
+    return session.exec(select(_frame()).where(_id == forecast)).one_or_none()
+
+
+def add_override(session: Session, record: ForecastOverrideRecord) -> None:
+    """Ensures that a decision is known."""
+    session.add(record)
+    session.flush()
+
+
+def override_of(session: Session, override: str, *, lock: bool = False) -> ForecastOverrideRecord:
+    """Returns one override, locked against other writers on request; raises `NotFound`."""
+    asked = select(ForecastOverrideRecord).where(_override == override)
+    found = session.exec(asked.with_for_update() if lock else asked).one_or_none()
+    if found is None:
+        raise NotFound("forecast override", override)
+    return found
+
+
+def overrides(
+    session: Session, limit: int | None = None, after: str | None = None, *, standing: bool = False
+) -> Sequence[ForecastOverrideRecord]:
+    """Returns overrides, newest first; `after` is the last id seen.
+
+    With `standing` only those that nobody withdrew.
+    """
+    asked = select(ForecastOverrideRecord).order_by(_override.desc()).limit(limit)
+    if after is not None:
+        asked = asked.where(_override < after)
+    if standing:
+        asked = asked.where(col(ForecastOverrideRecord.withdrawn_at).is_(None))
+    return session.exec(asked).all()
 
 
 def _frame() -> Any:

@@ -212,6 +212,45 @@ def test_an_allocation_draws_its_flows(page: Page, house: House, worker: threadi
     expect(page.get_by_role("heading", name="What one more would be worth")).to_be_visible()
 
 
+def test_a_planner_drills_from_a_market_to_an_item_and_finds_the_way_back(
+    page: Page, house: House
+) -> None:
+    sign_in(page, house)
+    page.get_by_role("link", name="Forecast").click()
+    expect(page.locator("[data-chart=fan][data-state=ready]")).to_be_visible()
+    for step, heading in (
+        ("Germany", "Germany"), ("kitchen", "kitchen"), ("Harbor mug", "Harbor mug MUG"),
+    ):  # fmt: skip
+        page.locator("#steps").get_by_role("link", name=step).click()
+        expect(page.get_by_role("heading", level=2, name=heading, exact=True)).to_be_visible()
+        expect(page.locator("[data-chart=fan][data-state=ready]")).to_have_count(1)
+    expect(page).to_have_url(f"{house.address}/forecast?region=DE&category=kitchen&item=MUG")
+    page.reload()
+    expect(page.get_by_role("heading", level=2, name="Harbor mug MUG")).to_be_visible()
+    page.get_by_role("navigation", name="Place").get_by_role("link", name="All markets").click()
+    expect(page.locator("#steps tbody tr")).to_have_count(5)
+
+
+def test_an_override_is_added_listed_and_withdrawn(page: Page, house: House) -> None:
+    sign_in(page, house)
+    page.goto(f"{house.address}/forecast?region=DE&category=kitchen")
+    expect(page.get_by_label("Market")).to_have_value("DE")
+    page.get_by_label("First day").fill("2026-09-14")
+    page.get_by_label("Last day").fill("2026-09-20")
+    page.get_by_label("Amount").fill("1.5")
+    page.get_by_label("Why").fill("The autumn fair")
+    page.get_by_role("button", name="Add the override").click()
+    row = page.locator("#standing tbody tr")
+    expect(row).to_contain_text("DE, kitchen")
+    expect(row).to_contain_text("\N{MULTIPLICATION SIGN} 1.5")
+    expect(row).to_contain_text("Pia Planner")
+    expect(row).to_contain_text("The autumn fair")
+    row.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("No override", exact=True)).to_be_visible()
+    page.get_by_text("1 withdrawn").click()
+    expect(page.locator("#withdrawn")).to_contain_text("by Pia Planner")
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1380), ("dark", 420)])
 def test_every_page_opens_without_an_error_and_fits(
     page: Page, house: House, scheme: str, width: int

@@ -76,9 +76,9 @@ def test_the_source_is_sorted_out_without_loss(source: pd.DataFrame) -> None:
     assert counted == sales.lines == 1_044_847
 
 
-def test_returns_lie_apart_and_are_never_subtracted(folder: Path, source: pd.DataFrame) -> None:
-    returned = pd.read_parquet(folder / "returns" / "returns.parquet")
-    chosen = set(read_brand(folder).table("items")["item"])
+def test_returns_lie_apart_and_are_never_subtracted(brand: Brand, source: pd.DataFrame) -> None:
+    returned = brand.table("returns")
+    chosen = set(brand.table("items")["item"])
     back = source[
         source["InvoiceNo"].str.startswith("C")
         & source["StockCode"].isin(chosen)

@@ -38,28 +38,60 @@
     ];
   }
 
-  // History as a line, then the forecast as a fan of quantiles around its median.
+  const monday = (day) => new Date(Date.parse(day) - ((new Date(day).getUTCDay() + 6) % 7) * 864e5).toISOString().slice(0, 10);
+
+  // The events of each week on the time axis, named.
+  function eventWeeks(data) {
+    const shown = new Set([...data.history, ...data.forecast].map((row) => row.start));
+    const weeks = new Map();
+    for (const event of data.events || []) {
+      for (let day = monday(event.start); day <= event.end; day = monday(new Date(Date.parse(day) + 7 * 864e5))) {
+        if (shown.has(day)) weeks.set(day, [...(weeks.get(day) || []), event.event]);
+      }
+    }
+    return weeks;
+  }
+
+  // History as a line, then the forecast as a fan of quantiles around its median (a mean alone
+  // where quantiles are not known), events on the axis, and what statistics said where overridden.
   function fan(data) {
     const frame = base();
     const points = (column) => data.forecast.map((row) => [row.start, row[column]]);
-    const series = [
+    const known = data.forecast.every((row) => row.p05 !== null);
+    const middle = known ? "Median" : "Mean";
+    const events = eventWeeks(data);
+    const dots = data.dots || [];
+    const bands = known ? [
       ...band("P5 to P95", points("p05"), points("p95"), color("harbor"), 0.16),
       ...band("P25 to P75", points("p25"), points("p75"), color("harbor"), 0.3),
-      { name: "Median", type: "line", symbol: "none", data: points("p50"), lineStyle: { width: 2, color: color("harbor") }, itemStyle: { color: color("harbor") } },
+    ] : [];
+    const series = [
+      ...bands,
+      { name: middle, type: "line", symbol: "none", data: points(known ? "p50" : "mean"), lineStyle: { width: 2, color: color("harbor") }, itemStyle: { color: color("harbor") } },
+      { name: "Events", type: "scatter", symbol: "triangle", symbolSize: 7, data: [...events.keys()].map((day) => [day, 0]), itemStyle: { color: color("c-duty") } },
+      { name: "Before overrides", type: "scatter", symbol: "circle", symbolSize: 8, data: dots.map((row) => [row.start, row.statistical]), itemStyle: { color: color("paper"), borderColor: color("buoy"), borderWidth: 2 } },
       { name: "Sold", type: "line", symbol: "none", data: data.history.map((row) => [row.start, row.quantity]), lineStyle: { width: 1.5, color: color("ink-soft") }, itemStyle: { color: color("ink-soft") } },
     ];
     const told = (rows) => {
-      const day = rows[0].axisValueLabel || rows[0].value[0];
-      const row = data.forecast.find((one) => one.start === rows[0].value[0]);
-      if (row) return `Week of ${row.start}\nmedian ${plain.format(row.p50)}\nP25-P75 ${plain.format(row.p25)}-${plain.format(row.p75)}\nP5-P95 ${plain.format(row.p05)}-${plain.format(row.p95)}`;
-      const past = data.history.find((one) => one.start === rows[0].value[0]);
-      return past ? `Week of ${past.start}\nsold ${plain.format(past.quantity)}` : day;
+      const day = rows[0].value[0];
+      const row = data.forecast.find((one) => one.start === day);
+      const past = data.history.find((one) => one.start === day);
+      const dot = dots.find((one) => one.start === day);
+      return [
+        `Week of ${day}`,
+        ...(past && !row ? [`sold ${plain.format(past.quantity)}`] : []),
+        ...(row ? [`mean ${plain.format(row.mean)}`] : []),
+        ...(row && known ? [`median ${plain.format(row.p50)}`, `P25-P75 ${plain.format(row.p25)}-${plain.format(row.p75)}`, `P5-P95 ${plain.format(row.p05)}-${plain.format(row.p95)}`] : []),
+        ...(dot ? [`statistics said ${plain.format(dot.statistical)}`] : []),
+        ...(events.get(day) || []),
+      ].join("\n");
     };
+    const listed = ["Sold", middle, ...(known ? ["P25 to P75", "P5 to P95"] : []), ...(events.size ? ["Events"] : []), ...(dots.length ? ["Before overrides"] : [])];
     return {
       ...frame, series,
       xAxis: { type: "time", ...frame.axis, axisLabel: { ...frame.axis.axisLabel, formatter: "{d} {MMM}", hideOverlap: true } },
       yAxis: frame.value,
-      legend: { ...frame.legend, data: ["Sold", "Median", "P25 to P75", "P5 to P95"] },
+      legend: { ...frame.legend, data: listed },
       tooltip: { ...frame.tooltip, formatter: told },
     };
   }
@@ -102,15 +134,35 @@
 
   const DRAWN = { fan, waterfall, costs };
 
+  const drawn = new Map();
+
   function start(box) {
     const data = JSON.parse(document.getElementById(box.dataset.from).textContent);
     const chart = echarts.init(box, null, { renderer: "canvas" });
     const paint = () => chart.setOption(DRAWN[box.dataset.chart](data), true);
     paint();
+    drawn.set(box, { chart, paint });
     box.dataset.state = "ready";
     new ResizeObserver(() => chart.resize()).observe(box);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   }
 
-  for (const box of document.querySelectorAll("[data-chart]")) start(box);
+  // Draws what is new on the page, and lets go of charts that left it.
+  function draw() {
+    for (const [box, { chart }] of drawn) {
+      if (!box.isConnected) {
+        chart.dispose();
+        drawn.delete(box);
+      }
+    }
+    for (const box of document.querySelectorAll("[data-chart]:not([data-state])")) start(box);
+  }
+
+  draw();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(({ paint }) => paint()));
+  // A part that reads itself again may bring a chart, and the address under which it is found.
+  document.addEventListener("htmx:after:swap", () => {
+    draw();
+    const part = document.querySelector("[data-address]");
+    if (part) history.replaceState(history.state, "", part.dataset.address);
+  });
 })();

@@ -1,0 +1,1 @@
+"""Reports: documents that stand alone, made from values without a database."""

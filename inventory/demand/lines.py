@@ -1,0 +1,224 @@
+"""Lines: what was asked for by item, region and day, as arrays, before anything is cleaned."""
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from core.brand import Brand
+from core.errors import BadInput, Problem
+from inventory.demand.zones import local_days, zone_of
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
+Keys = NDArray[np.int64]
+
+DAYS = 7
+MOST_WEEKS = 260
+"""A forecast looks back at most five years."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of equal length: codes of item and region, day, units, promotion and price.
+
+    Days count from the `first` of the lines. Promotion and price are NaN where unknown.
+    """
+
+    item: Codes
+    region: Codes
+    day: Codes
+    quantity: Floats
+    promotion: Floats
+    price: Floats
+
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
+        """Returns the chosen rows, in the order of their choice."""
+        return Rows(
+            self.item[chosen],
+            self.region[chosen],
+            self.day[chosen],
+            self.quantity[chosen],
+            self.promotion[chosen],
+            self.price[chosen],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Past demand, one row per item, region and day, in that order; `first` is a Monday.
+
+    `planned` holds the promotions and prices of days after the planning date. What was asked for
+    on those days is left out; `trial` says that something was, so that the planning date is one of
+    the past. `older` counts the rows that lie too far back to matter.
+    """
+
+    items: tuple[str, ...]
+    regions: tuple[str, ...]
+    first: date
+    past: Rows
+    planned: Rows
+    trial: bool
+    older: int
+
+    @property
+    def series(self) -> Keys:
+        """The series of each past row: item times the number of regions, plus region."""
+        return self.past.item.astype(np.int64) * len(self.regions) + self.past.region
+
+    @classmethod
+    def of(cls, brand: Brand) -> "Lines":
+        """Returns the lines that the brand may see on its planning date.
+
+        They come from the demand table; without one from orders, each on the day that the clocks
+        of its region showed. Rows of one item, region and day are added up. Raises `BadInput`
+        naming the file when there is no past demand, or when it names an unknown id.
+        """
+        items = tuple(str(item) for item in brand.table("items")["item"])
+        regions = tuple(str(region) for region in brand.table("regions")["region"])
+        frame, file = _table(brand)
+        if frame.empty:
+            raise missing("file is missing or empty; a forecast needs past demand")
+        day = _days(brand, frame, file)
+        today, oldest = _ordinal(brand.today), _ordinal(_oldest(brand.today))
+        seen = (day <= today) & (day >= oldest)
+        if not seen.any():
+            raise missing(f"no demand on or before {brand.today}, the planning date", file)
+        first = int(day[seen].min())
+        first -= (first + 3) % DAYS  # 1970-01-01 was a Thursday
+        rows = Rows(
+            item=_codes(items, frame["item"], "items", file),
+            region=_codes(regions, frame["region"], "regions", file),
+            day=(day - first).astype(np.int32),
+            quantity=frame["quantity"].to_numpy(dtype=np.float64),
+            promotion=_numbers(frame, "promotion"),
+            price=_numbers(frame, "price"),
+        )
+        later = (day > today) & ~(np.isnan(rows.promotion) & np.isnan(rows.price))
+        return cls(
+            items=items,
+            regions=regions,
+            first=date(1970, 1, 1) + timedelta(days=first),
+            past=_merged(rows if seen.all() else rows.only(seen), len(regions)),
+            planned=_plan(rows.only(later & (file == DEMAND)), len(regions)),
+            trial=bool((rows.quantity[later] > 0).any()),
+            older=int((day < oldest).sum()),
+        )
+
+
+DEMAND, ORDERS = "demand.parquet", "orders.parquet"
+
+
+def missing(problem: str, file: str = DEMAND) -> BadInput:
+    """Returns the error of a forecast that has nothing to learn from."""
+    return BadInput([Problem(file, 0, 0, problem)])
+
+
+def monday(day: date) -> date:
+    """Returns the Monday of a day's week."""
+    return day - timedelta(days=day.weekday())
+
+
+def coded(names: tuple[str, ...], column: "pd.Series[str]") -> Codes:
+    """Returns the position of each cell among the names; -1 for a name that is not there."""
+    found = pc.index_in(
+        pa.array(column, type=pa.large_string()), pa.array(names, type=pa.large_string())
+    )
+    return np.asarray(pc.fill_null(found, -1), dtype=np.int32)
+
+
+def _table(brand: Brand) -> tuple[pd.DataFrame, str]:
+    demand = brand.table("demand")
+    return (brand.table("orders"), ORDERS) if demand.empty else (demand, DEMAND)
+
+
+def _oldest(today: date) -> date:
+    """Returns the first Monday that a forecast may look back to."""
+    return monday(today + timedelta(days=1)) - timedelta(weeks=MOST_WEEKS)
+
+
+def _ordinal(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+def _days(brand: Brand, frame: pd.DataFrame, file: str) -> Keys:
+    """Returns the day of each row, counted from 1970-01-01."""
+    if file == DEMAND:
+        return frame["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    days = np.zeros(len(frame), dtype=np.int64)
+    for zone, regions in _zones(brand).items():
+        there = frame["region"].isin(regions).to_numpy(bool)
+        days[there] = local_days(frame["placed_at"][there], zone).astype(np.int64)
+    return days
+
+
+def _zones(brand: Brand) -> dict[str, list[str]]:
+    """Returns the regions of each time zone that the brand sells in."""
+    found: dict[str, list[str]] = {}
+    for row in brand.table("regions").to_dict("records"):
+        zone = zone_of(str(row["country"]), float(row["latitude"]), float(row["longitude"]))
+        found.setdefault(zone, []).append(str(row["region"]))
+    return found
+
+
+def _numbers(frame: pd.DataFrame, column: str) -> Floats:
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    return frame[column].to_numpy(dtype=np.float64)
+
+
+def _codes(names: tuple[str, ...], column: "pd.Series[str]", kind: str, file: str) -> Codes:
+    codes = coded(names, column)
+    unknown = np.flatnonzero(codes < 0)
+    if unknown.size:
+        name = column.iloc[int(unknown[0])]
+        raise missing(f"expected an id that {kind}.csv lists, got {name!r}", file)
+    return codes
+
+
+def _key(rows: Rows, regions: int) -> Keys:
+    """Returns a number that grows with item, region and day."""
+    span = int(rows.day.max(initial=0)) + 1
+    return (rows.item.astype(np.int64) * regions + rows.region) * span + rows.day
+
+
+def _plan(rows: Rows, regions: int) -> Rows:
+    """Returns rows in order, without what was asked for."""
+    ordered = rows.only(np.argsort(_key(rows, regions), kind="stable"))
+    return replace(ordered, quantity=np.zeros(len(ordered.day)))
+
+
+def _merged(rows: Rows, regions: int) -> Rows:
+    """Returns one row per item, region and day, in order: units added up, prices weighted."""
+    key = _key(rows, regions)
+    if (np.diff(key) <= 0).any():
+        order = np.argsort(key, kind="stable")
+        rows, key = rows.only(order), key[order]
+    new = np.diff(key, prepend=-1) > 0
+    if new.all():
+        return rows
+    begin = np.flatnonzero(new)
+    weight = np.maximum(rows.quantity, 1e-9)
+    return Rows(
+        rows.item[begin],
+        rows.region[begin],
+        rows.day[begin],
+        np.add.reduceat(rows.quantity, begin),
+        mean_of(rows.promotion, weight, begin),
+        mean_of(rows.price, weight, begin),
+    )
+
+
+def mean_of(values: Floats, weight: Floats, begin: NDArray[np.intp]) -> Floats:
+    """Returns the weighted mean of each stretch of known values; NaN where none is known.
+
+    `begin` holds the first position of each stretch, in order.
+    """
+    known = ~np.isnan(values)
+    share = np.add.reduceat(np.where(known, weight, 0.0), begin)
+    total = np.add.reduceat(np.where(known, weight * values, 0.0), begin)
+    return np.where(share > 0, total / np.where(share > 0, share, 1.0), np.nan)

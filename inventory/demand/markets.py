@@ -1,0 +1,114 @@
+"""Markets: the few series at the top, where effort pays: regions and categories of a brand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inventory.demand.book import DAYS, Book, Guide
+from inventory.demand.calendar import Calendar
+from inventory.demand.calibration import calibration, neutral
+from inventory.demand.levels import Part
+from inventory.demand.members import Weekly
+from inventory.demand.partition import Base, Partition, past
+from inventory.demand.regions import MEMBERS, Asked, Layer, Outlook, Report, forecast_layer
+from inventory.demand.season import Season, season
+
+Floats = NDArray[np.float64]
+
+MOST_CATEGORIES = 200
+"""More categories than this are too thin to be forecast; items then follow their markets alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """What is known about the whole brand: the outlook of markets and categories, and the guide."""
+
+    markets: Outlook
+    categories: Outlook | None
+    guide: Guide
+
+    @property
+    def category_mean(self) -> Floats | None:
+        """The mean of the categories that a challenger forecasts, NaN for all others.
+
+        Smoothing a category says nothing that smoothing its items does not say.
+        """
+        if self.categories is None:
+            return None
+        won = np.array([members != MEMBERS[:1] for members in self.categories.admitted])
+        return np.where(won[:, None], self.categories.mean, np.nan)
+
+
+def top(
+    book: Book,
+    total: Base,
+    daily: Floats,
+    calendar: Calendar,
+    asked: Asked,
+    report: Report,
+    sample: Callable[[Guide], Sequence[Part]],
+) -> Top:
+    """Returns the outlook of the whole brand from what its partitions add up to.
+
+    `daily` is [day, region]; `sample` gives the pasts of a sample of items under a guide.
+    """
+    seasons = season(total.category, book.first, book.gap + book.horizon)
+    if book.weeks < 1 or not total.category.any():
+        seasons = Season.none(len(book.categories), book.weeks, book.gap + book.horizon)
+    draft = Guide(seasons, neutral())
+    guide = replace(draft, calibration=calibration(stacked(sample(draft))))
+    markets = forecast_layer(
+        _market_layer(book, total, daily, calendar),
+        asked,
+        report,
+    )
+    return Top(markets, _categories(book, total, asked), guide)
+
+
+def _categories(book: Book, total: Base, asked: Asked) -> Outlook | None:
+    """Returns the outlook of categories; None where there is one or are too many.
+
+    Prophet is not asked: holidays are learned by market, and the season of a category is known.
+    """
+    if not 1 < len(book.categories) <= MOST_CATEGORIES:
+        return None
+    layer = Layer(book.categories, Weekly(total.category, book.first, book.gap))
+    return forecast_layer(layer, asked, lambda done, doing: None)
+
+
+def stacked(parts: Sequence[Part]) -> Part:
+    """Returns several pasts as one."""
+
+    def joined(name: str) -> NDArray[np.generic] | None:
+        columns = [getattr(part, name) for part in parts]
+        if all(column is None for column in columns):
+            return None
+        shapes = [part.demand.shape for part in parts]
+        return np.concatenate(
+            [
+                np.full(shape, name != "hidden", dtype=bool if name == "hidden" else float)
+                if column is None
+                else column
+                for column, shape in zip(columns, shapes, strict=True)
+            ]
+        )
+
+    return Part(*(joined(name) for name in ("demand", "hidden", "season", "lift")))  # type: ignore[arg-type]
+
+
+def sample_pasts(sampled: Sequence[Partition], guide: Guide) -> list[Part]:
+    """Returns the pasts of sampled partitions."""
+    return [past(partition, guide) for partition in sampled]
+
+
+def _market_layer(book: Book, total: Base, daily: Floats, calendar: Calendar) -> Layer:
+    last = book.start + timedelta(days=DAYS * book.horizon - 1)
+    return Layer(
+        names=book.regions,
+        weekly=Weekly(total.region, book.first, book.gap),
+        daily=daily,
+        events=tuple(tuple(calendar.days(region, book.first, last)) for region in book.regions),
+    )
