@@ -13,9 +13,10 @@ from core.folder.checks import check_across, check_table
 from core.folder.columns import Findings, RawTable, nearest, typed
 from core.folder.schema import PARQUET_TABLES, TableSchema, schemas, tables
 from core.folder.schema import SETTINGS as BRAND
+from core.texts import like
 from routing.lanes import close_passages, passages_of
 from simulations.overrides import Override, Place, plain
-from simulations.selectors import SELECTORS, SETTINGS, Selector, like, matching, names, within
+from simulations.selectors import SELECTORS, SETTINGS, Selector, matching, names, within
 
 
 def changed_brand(brand: Brand, overrides: Sequence[Override]) -> Brand:
@@ -49,11 +50,11 @@ def closed_passages(brand: Brand, overrides: Sequence[Override]) -> frozenset[st
 
 def _meant(known: Sequence[str], override: Override) -> frozenset[str]:
     glob = str(override.pick)
-    meant = pd.Series(known, dtype="str")[like(pd.Series(known, dtype="str"), glob)]
-    if meant.empty:
+    meant = frozenset(name for name, flag in zip(known, like(known, glob), strict=True) if flag)
+    if not meant:
         hint = nearest(glob, known) if known else "no lane or rate of the brand uses one"
         raise override.refuse(f"passage {glob!r} matches nothing; {hint}")
-    return frozenset(str(name) for name in meant)
+    return meant
 
 
 def change(brand: Brand, override: Override) -> Brand:

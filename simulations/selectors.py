@@ -1,7 +1,5 @@
 """Selectors: the words by which a scenario names rows of a brand, and how they find them."""
 
-import fnmatch
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.brand import Brand
 from core.folder.schema import Attribute, schemas
+from core.texts import like
 
 Pick = str | Mapping[str, object]
 """What stands behind a selector: a name or glob, or a table of columns."""
@@ -79,7 +78,7 @@ def _by_name(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> NDArra
     parts = name.split("/", maxsplit=len(columns) - 1)
     found = np.ones(len(frame), dtype=bool)
     for column, part in zip(columns, parts, strict=False):
-        found &= like(frame[column], part)
+        found &= _like(frame[column], part)
     return found
 
 
@@ -119,14 +118,13 @@ def _equal(cells: pd.Series, wanted: object) -> NDArray[np.bool_]:
         return np.asarray(cells.dt.strftime("%Y-%m-%d") == str(wanted), dtype=bool)
     if pd.api.types.is_bool_dtype(cells) or not isinstance(wanted, str):
         return np.asarray(cells == wanted, dtype=bool)
-    return like(cells.astype("str"), wanted)
+    return _like(cells.astype("str"), wanted)
 
 
-def like(cells: pd.Series, glob: str) -> NDArray[np.bool_]:
+def _like(cells: pd.Series, glob: str) -> NDArray[np.bool_]:
     """Returns a flag for each cell that matches a glob; each different value is tried once."""
-    # fnmatch's patterns do not backtrack, however many stars a caller sends.
-    shape = re.compile(fnmatch.translate(glob.replace("[", "[[]").replace("?", "[?]")))
-    meant = [value for value in cells.unique() if shape.fullmatch(str(value))]
+    values = cells.unique()
+    meant = values[like([str(value) for value in values], glob)]
     return cells.isin(meant).to_numpy(bool)
 
 

@@ -1,7 +1,5 @@
 """Checks of rows against each other: ids that exist, keys that repeat, dates that overlap."""
 
-import fnmatch
-import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
@@ -12,6 +10,7 @@ from core.errors import Problem
 from core.folder.cells import Flags
 from core.folder.columns import Findings, RawTable, nearest
 from core.folder.schema import REQUIRED_TABLES, TableSchema, schemas
+from core.texts import like
 
 _MOST_HINTED = 20_000
 _FAR = pd.Timestamp("9999-12-31")
@@ -205,13 +204,15 @@ def _check_globs(
     raw: RawTable, column: str, globs: "pd.Series[str]", known: list[str], found: Findings
 ) -> None:
     """Ensures that each glob matches something; an empty one is a problem of its own."""
-    nothing = {glob for glob in globs.unique() if glob and not _matching(known, glob).any()}
+    nothing = {glob for glob in globs.unique() if glob and not like(known, glob).any()}
     hint = known if len(known) <= _MOST_HINTED else known[:0]
     found.add_rows(
         raw,
         column,
         globs.isin(nothing).to_numpy(bool),
-        lambda row: f"{globs.iloc[row]!r} matches nothing; {_like(globs.iloc[row], hint)}",
+        lambda row: (
+            f"{globs.iloc[row]!r} matches nothing; {_nearest_or_glob(globs.iloc[row], hint)}"
+        ),
     )
 
 
@@ -222,8 +223,8 @@ def _check_selection(raw: RawTable, frames: Frames, found: Findings) -> None:
     empty = {
         (item, group)
         for item, group in set(zip(overrides["item"], overrides["category"], strict=True))
-        if (named := _matching(names, item)).any()
-        and (grouped := _matching(groups, group)).any()
+        if (named := like(names, item)).any()
+        and (grouped := like(groups, group)).any()
         and not (named & grouped).any()
     }
     pairs = pd.MultiIndex.from_frame(overrides[["item", "category"]])
@@ -235,13 +236,7 @@ def _check_selection(raw: RawTable, frames: Frames, found: Findings) -> None:
     )
 
 
-def _matching(names: list[str], glob: str) -> Flags:
-    """Flags the names that a glob matches; only `*` is special."""
-    shape = re.compile(fnmatch.translate(glob.replace("[", "[[]").replace("?", "[?]")))
-    return np.array([shape.match(name) is not None for name in names], dtype=bool)
-
-
-def _like(glob: str, known: list[str]) -> str:
+def _nearest_or_glob(glob: str, known: list[str]) -> str:
     hint = nearest(glob, known) if known else ""
     return hint if 0 < len(hint) < 200 else "expected a name, or a glob such as US-*"
 

@@ -329,18 +329,20 @@ def _by_region(whole: History, trials: list[Trial]) -> pd.DataFrame:
 def _by_series(whole: History, trials: list[Trial], rows: NDArray[np.intp]) -> pd.DataFrame:
     """Returns what each judged series lost; `rows` are their numbers."""
     came = np.concatenate([trial.came for trial in trials], axis=1)
+    seen = np.concatenate([trial.counted for trial in trials], axis=1)
     ours = _joined([trial.said["ours"] for trial in trials])
     naive = _joined([trial.said["naive"] for trial in trials])
+    within = (came <= ours.quantiles[..., P90] + 1e-9) & seen
     regions, items = np.array(whole.regions, dtype=object), np.array(whole.items, dtype=object)
     return pd.DataFrame(
         {
             "region": regions[rows % len(whole.regions)],
             "item": items[rows // len(whole.regions)],
-            "demand": came.sum(axis=1),
-            "loss_ours": 2.0 * _loss(ours, came, P90).sum(axis=1),
-            "loss_naive": 2.0 * _loss(naive, came, P90).sum(axis=1),
-            "bias": (ours.mean - came).sum(axis=1),
-            "p90_hit": (came <= ours.quantiles[..., P90] + 1e-9).mean(axis=1),
+            "demand": (came * seen).sum(axis=1),
+            "loss_ours": 2.0 * (_loss(ours, came, P90) * seen).sum(axis=1),
+            "loss_naive": 2.0 * (_loss(naive, came, P90) * seen).sum(axis=1),
+            "bias": ((ours.mean - came) * seen).sum(axis=1),
+            "p90_hit": within.sum(axis=1) / np.maximum(seen.sum(axis=1), 1),
         }
     )
 

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from functools import cache
 
 import pandas as pd
 
 from core.brand import Brand, Row
 from core.errors import BadInput, Problem
+from core.texts import like
 from inventory.demand.events.event import DAY, Event
 from inventory.demand.events.table import events_of, shutdowns_of, version
 
@@ -245,8 +245,7 @@ def _row(row: Row) -> UserEvent:
 
 
 def _meets(name: str, glob: str) -> bool:
-    """Whether a name is meant by a glob, in which only `*` is special."""
-    return fnmatchcase(name, glob.replace("[", "[[]").replace("?", "[?]"))
+    return bool(like((name,), glob)[0])
 
 
 def _takes(row: UserEvent, day: date, name: str) -> bool:

@@ -44,17 +44,19 @@ def calibration(sample: Part) -> Calibration:
     weeks = sample.demand.shape[1]
     if weeks < FEWEST_WEEKS:
         return neutral()
+    unseen = False if sample.hidden is None else sample.hidden
     held = np.zeros((len(FACTORS), len(RATES) + 1, len(LEVELS)))
     cells = np.zeros((len(RATES) + 1, len(LEVELS)))
     for back in ORIGINS:
         end = weeks - back
         found = levels(sample.before(end))
-        came = sample.plain()[:, end : end + JUDGED]
+        came = np.where(unseen, np.inf, sample.plain())[:, end : end + JUDGED]
+        counted = np.isfinite(came).sum(axis=1)
         group = classes(found.mean)
         live = sample.demand[:, max(0, end - LIVE_WEEKS) : end].any(axis=1)
         for column in range(len(LEVELS)):
             told = np.flatnonzero(live & (found.quantiles[:, column] > 0))
-            cells[:, column] += JUDGED * np.bincount(group[told], minlength=len(cells))
+            cells[:, column] += np.bincount(group[told], counted[told], minlength=len(cells))
             held[:, :, column] += _held(
                 found.mean[told], found.quantiles[told, column], came[told], group[told]
             )

@@ -32,14 +32,10 @@ def ratios(sums: Floats, region_mean: Floats, category_mean: Floats | None = Non
             cells *= _share(wanted, have)[:, None]
             cells *= _share(region_mean, cells.sum(axis=0))
     cells *= _share(region_mean, cells.sum(axis=0))
-    clipped = np.clip(_share(cells, sums), LOWEST, HIGHEST)
-    return np.asarray(clipped * _refit(clipped * sums, region_mean))
-
-
-def _refit(cells: Floats, region_mean: Floats) -> Floats:
-    """Returns what clipped markets lack, as far as the bounds allow, [region, week]."""
-    missing = _share(region_mean, cells.sum(axis=0))
-    return np.asarray(np.where((missing > 0.5) & (missing < 2.0), missing, 1.0))
+    made = np.clip(_share(cells, sums), LOWEST, HIGHEST)
+    for _ in range(ROUNDS):  # what clipped cells lack, the others bring as far as they may
+        made = np.clip(made * _share(region_mean, (made * sums).sum(axis=0)), LOWEST, HIGHEST)
+    return np.asarray(made)
 
 
 def _share(wanted: Floats, have: Floats) -> Floats:

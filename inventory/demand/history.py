@@ -3,93 +3,45 @@
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.brand import Brand
 from inventory.demand import noticed, stockouts
 from inventory.demand.cleaning import without_one_offs
 from inventory.demand.findings import Finding
-from inventory.demand.lines import DAYS, Codes, Floats, Keys, Lines, missing, monday
+from inventory.demand.lines import DAYS, Lines, missing, monday
+from inventory.demand.sparse import Flags, Floats, Keys, Sparse
 from inventory.demand.stockouts import Weekly
-from inventory.demand.terms import PlannedTerms
-
-Flags = NDArray[np.bool_]
+from inventory.demand.terms import planned_terms
 
 DEAD_DAYS = 365
 """An item that nobody asked for over so many days, though it sold before, is dead."""
 
 
-@dataclass(frozen=True)
-class History:
+@dataclass(frozen=True, kw_only=True)
+class History(Sparse):
     """Demand up to a planning date, in complete weeks that start on Mondays.
 
-    A series is one item in one region; series `i * len(regions) + r` is item `i` in region `r`, so
-    the regions of an item stand together. Weeks without demand are not stored: `series`, `week`
-    and `quantity` hold one entry per series and week that had any, sorted by series, and one-off
-    wholesale days count up to their limit only (`cleaning.without_one_offs`).
+    One-off wholesale days count up to their limit only (`cleaning.without_one_offs`).
     """
 
-    items: tuple[str, ...]
-    regions: tuple[str, ...]
     first: date
     start: date
-    weeks: int
-    series: Codes
-    week: Codes
-    quantity: Floats
     daily: Floats
     """Units by day from `first` to the planning date and by region, [day, region]."""
-    hidden: Keys
-    """Weeks in which a series could not be sold: sorted keys, series times `weeks` plus week."""
     dead: Flags
     """Items that sold once and that nobody anywhere asked for over a year, [item]."""
     closed: Flags
     """Weeks in which the whole brand sold nothing or nearly nothing, [week]."""
-    promotions: PlannedTerms | None
-    """Promotions and prices, past and planned; None where the brand has none that say anything."""
     findings: tuple[Finding, ...]
-
-    @property
-    def count(self) -> int:
-        """Number of series, those without any demand included."""
-        return len(self.items) * len(self.regions)
 
     @property
     def gap(self) -> int:
         """Weeks between the last complete week and the first forecast week: the one under way."""
         return (self.start - self.first).days // DAYS - self.weeks
-
-    def matrix(self, begin: int, end: int) -> Floats:
-        """Returns the weekly demand of series `begin` to `end`, [series, week], zeros filled in."""
-        low, high = np.searchsorted(self.series, (begin, end))
-        dense = np.zeros((end - begin, self.weeks))
-        dense[self.series[low:high] - begin, self.week[low:high]] = self.quantity[low:high]
-        return dense
-
-    def hidden_matrix(self, begin: int, end: int) -> Flags:
-        """Returns the weeks whose demand is unknown, of series `begin` to `end`, [series, week]."""
-        low, high = np.searchsorted(self.hidden, (begin * self.weeks, end * self.weeks))
-        dense = np.zeros((end - begin) * self.weeks, dtype=bool)
-        dense[self.hidden[low:high] - begin * self.weeks] = True
-        return dense.reshape(end - begin, self.weeks)
-
-    def promotion_matrix(
-        self, begin: int, end: int, ahead: int | None = None
-    ) -> tuple[Floats, Floats]:
-        """Returns the promotion strength of series `begin` to `end`, past and future.
-
-        Both are [series, week], 0 where none is known: the complete weeks, and the weeks after
-        them (`gap` of which lie before the first forecast week) up to the last planned one, or
-        `ahead` of them.
-        """
-        return self._terms("promotion", begin, end, ahead, 0.0)
-
-    def price_matrix(self, begin: int, end: int, ahead: int | None = None) -> tuple[Floats, Floats]:
-        """Returns the mean price like `promotion_matrix`; NaN where none is known."""
-        return self._terms("price", begin, end, ahead, np.nan)
 
     @cached_property
     def by_region(self) -> Floats:
@@ -136,26 +88,29 @@ class History:
         )
         return replace(cut, dead=cut._died(cut._sold_until(), DAYS * week - 1))
 
-    def items_range(self, begin: int, end: int) -> "History":
-        """Returns the history of items `begin` to `end`, all regions of each: a partition.
+    def items_range(self, begin: int, end: int) -> Self:
+        """Returns the history of items `begin` to `end`, all regions of each.
 
         Series are numbered from 0; `daily` and `closed` stay those of the whole brand.
         """
-        low, high = begin * len(self.regions), end * len(self.regions)
-        rows = slice(*np.searchsorted(self.series, (low, high)))
-        keys = slice(*np.searchsorted(self.hidden, (low * self.weeks, high * self.weeks)))
-        names = self.items[begin:end]
-        chosen = {"", *names}
+        chosen = {"", *self.items[begin:end]}
         return replace(
-            self,
-            items=names,
-            series=(self.series[rows] - low).astype(np.int32),
-            week=self.week[rows],
-            quantity=self.quantity[rows],
-            hidden=self.hidden[keys] - low * self.weeks,
+            super().items_range(begin, end),
             dead=self.dead[begin:end],
-            promotions=self.promotions and self.promotions.series_range(low, high),
             findings=tuple(found for found in self.findings if found.item in chosen),
+        )
+
+    def counted(self) -> Sparse:
+        """Returns the weekly demand alone: all that is needed to forecast items."""
+        return Sparse(
+            items=self.items,
+            regions=self.regions,
+            weeks=self.weeks,
+            series=self.series,
+            week=self.week,
+            quantity=self.quantity,
+            hidden=self.hidden,
+            promotions=self.promotions,
         )
 
     @classmethod
@@ -169,18 +124,6 @@ class History:
         if weeks < 1:
             raise missing(f"no complete week of demand before {brand.today}")
         return _cleaned(brand, lines, weeks)
-
-    def _terms(
-        self, name: str, begin: int, end: int, ahead: int | None, empty: float
-    ) -> tuple[Floats, Floats]:
-        if self.promotions is None:
-            sizes = (self.weeks, ahead or 0)
-            past, future = (np.full((end - begin, size), empty) for size in sizes)
-            return past, future
-        after = max(self.promotions.weeks - self.weeks, 0) if ahead is None else ahead
-        values = getattr(self.promotions, name)
-        dense = self.promotions.matrix(values, begin, end, self.weeks + after, empty)
-        return dense[:, : self.weeks], dense[:, self.weeks :]
 
     def _sold_until(self) -> Keys:
         """Returns the Sunday of each item's last week with demand, in days from `first`; or -1."""
@@ -224,7 +167,7 @@ def _cleaned(brand: Brand, lines: Lines, weeks: int) -> History:
         hidden=np.union1d(stated, stockouts.unsold(silent, weekly, closed, len(lines.regions))),
         dead=np.zeros(len(lines.items), dtype=bool),
         closed=closed,
-        promotions=PlannedTerms.of(lines),
+        promotions=planned_terms(lines),
         findings=(),
     )
     last = np.full(len(lines.items), -1, dtype=np.int64)

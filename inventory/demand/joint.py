@@ -60,8 +60,8 @@ def draws(mean: Floats, quantiles: Floats, alpha: Floats, seed: int = 0) -> Floa
 def _at(quantiles: Floats, share: Floats) -> Floats:
     """Returns the quantile at each share, [series, sample, week], between and beyond the levels.
 
-    Between two levels it is linear; below the first it falls to 0, above the last it goes on like
-    an exponential tail through the last two.
+    Between two levels it is linear; beyond the first and the last it goes on
+    like an exponential tail through the two nearest, never below 0.
     """
     levels = np.array(LEVELS)
     low = np.clip(np.searchsorted(levels, share, side="right") - 1, 0, len(levels) - 2)
@@ -71,7 +71,8 @@ def _at(quantiles: Floats, share: Floats) -> Floats:
     part = (share - levels[low]) / (levels[low + 1] - levels[low])
     inside = left + (right - left) * np.clip(part, 0.0, 1.0)
     first, last = by_sample[..., 0], by_sample[..., -1]
-    below = first * share / levels[0]
+    fall = (by_sample[..., 1] - first) / np.log(levels[1] / levels[0])
+    below = np.maximum(first - fall * np.log(levels[0] / np.maximum(share, 1e-12)), 0.0)
     rate = (last - by_sample[..., -2]) / np.log((1.0 - levels[-2]) / (1.0 - levels[-1]))
     above = last + rate * np.log((1.0 - levels[-1]) / np.maximum(1.0 - share, 1e-12))
     return np.asarray(np.select([share < levels[0], share > levels[-1]], [below, above], inside))

@@ -32,6 +32,9 @@ CALM_WEEKS, CALM_SHARE = 8, 0.2
 """So much of the mean is that of the last 8 weeks without the highest: one large order among
 thousands of lumpy series moves demand that is not there next week."""
 
+MOST_HIDDEN = 0.2
+"""Share of these weeks that may have been without stock: what fills them has no spread."""
+
 JUDGED = 4
 """Weeks of each of the trials in which smoothing and the naive forecast are compared."""
 
@@ -131,7 +134,8 @@ def levels(part: Part, calibration: Calibration | None = None) -> Levels:
     counts with that mean and the recent spread, and those of the series' own last half year scaled
     to the mean; the first know the rate, the second the shape, and together they lost less on real
     orders than either. Calibrated by class last.
-    A series on which the naive forecast clearly lost less in its last three trials gets that one.
+    A series on which the naive forecast clearly lost less in its last three trials gets that one,
+    unless it is intermittent: its last week is mostly 0, and that is no mean.
     """
     blocks = [
         _block(part.rows(begin, begin + BLOCK)) for begin in range(0, len(part.demand), BLOCK)
@@ -149,9 +153,9 @@ def _block(part: Part) -> Levels:
         demand = np.where(part.hidden, state.level[:, None], demand)
     mean = (1.0 - CALM_SHARE) * expected(demand, state) + CALM_SHARE * _calm(demand)
     ours, peer = _losses(demand, state, marks)
-    naive = peer < NAIVE_MARGIN * ours
+    naive = (peer < NAIVE_MARGIN * ours) & (state.zeros <= INTERMITTENT)
     mean = np.where(naive, demand[:, -1], mean)
-    quantiles = _quantiles(demand, mean, state)
+    quantiles = _quantiles(demand, mean, state, _shown(part.hidden, len(demand)))
     if naive.any():
         quantiles[naive] = _naive_quantiles(demand[naive])
     own = np.where(state.zeros > INTERMITTENT, IMAPA, SMOOTHING)
@@ -168,18 +172,29 @@ def _block(part: Part) -> Levels:
 
 
 def _calm(demand: Floats) -> Floats:
+    """Returns the mean of the last weeks without the highest, weeks before the first demand out."""
     recent = demand[:, -CALM_WEEKS:]
-    return np.asarray((recent.sum(axis=1) - recent.max(axis=1)) / max(recent.shape[1] - 1, 1))
+    began = np.where(demand.any(axis=1), (demand != 0).argmax(axis=1), 0)
+    seen = np.minimum(demand.shape[1] - began, recent.shape[1])
+    calm = (recent.sum(axis=1) - recent.max(axis=1)) / np.maximum(seen - 1, 1)
+    return np.asarray(np.where(seen > 1, calm, recent[:, -1]))
 
 
-def _quantiles(demand: Floats, mean: Floats, state: Smoothed) -> Floats:
+def _quantiles(demand: Floats, mean: Floats, state: Smoothed, shown: Flags) -> Floats:
     counted = count_quantiles(mean, state.variance)
-    old = np.flatnonzero((state.weeks >= OWN_WEEKS) & (mean > 0))
+    old = np.flatnonzero((state.weeks >= OWN_WEEKS) & (mean > 0) & shown)
     own = _own_shape(demand[old], mean[old])
     told = ~np.isnan(own[:, 0])
     rows = old[told]
     counted[rows] = (counted[rows] + own[told]) / 2.0
     return counted
+
+
+def _shown(hidden: Flags | None, count: int) -> Flags:
+    """Returns the series that could be sold often enough of late to show their own shape."""
+    if hidden is None:
+        return np.ones(count, dtype=bool)
+    return np.asarray(hidden[:, -OWN_WEEKS:].mean(axis=1) <= MOST_HIDDEN)
 
 
 def _own_shape(demand: Floats, mean: Floats) -> Floats:

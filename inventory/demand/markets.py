@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inventory.demand.book import DAYS, Book, Guide
 from inventory.demand.calendar import Calendar
 from inventory.demand.calibration import calibration, neutral
+from inventory.demand.closures import coming
 from inventory.demand.levels import Part
 from inventory.demand.members import Weekly
 from inventory.demand.partition import Base, Partition, past
@@ -58,14 +59,13 @@ def top(
     seasons = season(total.category, book.first, book.gap + book.horizon)
     if book.weeks < 1 or not total.category.any():
         seasons = Season.none(len(book.categories), book.weeks, book.gap + book.horizon)
-    draft = Guide(seasons, neutral())
+    left = coming(total.region.sum(axis=0), book.gap + book.horizon)
+    draft = Guide(replace(seasons, ahead=seasons.ahead * left), neutral())
     guide = replace(draft, calibration=calibration(stacked(sample(draft))))
-    markets = forecast_layer(
-        _market_layer(book, total, daily, calendar),
-        asked,
-        report,
-    )
-    return Top(markets, _categories(book, total, asked), guide)
+    markets = forecast_layer(_market_layer(book, total, daily, calendar), asked, report)
+    categories = _categories(book, total, asked)
+    open_share = left[book.gap :]
+    return Top(markets.closed(open_share), categories and categories.closed(open_share), guide)
 
 
 def _categories(book: Book, total: Base, asked: Asked) -> Outlook | None:
@@ -109,6 +109,18 @@ def _market_layer(book: Book, total: Base, daily: Floats, calendar: Calendar) ->
     return Layer(
         names=book.regions,
         weekly=Weekly(total.region, book.first, book.gap),
-        daily=daily,
+        daily=_plain_days(daily, total.region),
         events=tuple(tuple(calendar.days(region, book.first, last)) for region in book.regions),
     )
+
+
+def _plain_days(daily: Floats, weekly: Floats) -> Floats:
+    """Returns the days of each market scaled to its plain weeks, [day, region].
+
+    So days know as little as weeks of promotions, and as much of what stock-outs kept from sale.
+    """
+    weeks, made = weekly.shape[1], daily.copy()
+    sold = daily[: DAYS * weeks].reshape(weeks, DAYS, -1).sum(axis=1)
+    scale = np.divide(weekly.T, sold, out=np.ones_like(sold), where=sold > 0)
+    made[: DAYS * weeks] *= np.repeat(scale, DAYS, axis=0)
+    return made

@@ -96,10 +96,14 @@ def level_member(past: Weekly, weeks: int, spread: bool = True) -> Member:
 
 
 def level(demand: Floats) -> Floats:
-    """Returns the level of each series: the mean of smoothing, robust smoothing and a median."""
-    return np.asarray(
-        (smooth(demand).level + huber_level(demand) + np.median(demand[:, -LATEST:], axis=1)) / 3.0
-    )
+    """Returns the level of each series: the mean of smoothing, robust smoothing and a median.
+
+    Smoothing alone where many weeks are empty: what ignores large weeks there ignores demand.
+    """
+    mean = smooth(demand).level
+    robust = (mean + huber_level(demand) + np.median(demand[:, -LATEST:], axis=1)) / 3.0
+    often = (demand[:, -SPREAD_WEEKS:] > 0).mean(axis=1) >= BUSY_SHARE
+    return np.asarray(np.where(often, robust, mean))
 
 
 def _spread(plain: Floats, mean: Floats, gap: int) -> Floats:

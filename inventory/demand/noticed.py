@@ -39,13 +39,13 @@ def clips(lines: Lines, kept: Floats) -> Iterator[Finding]:
     """Yields the one-off days that count less than what was asked for."""
     past = lines.past
     for row in np.flatnonzero(kept < past.quantity).tolist():
-        text = f"{past.quantity[row]:,.6g} units asked on one day, {kept[row]:,.6g} kept"
+        asked, left = _units(float(past.quantity[row])), _units(float(kept[row]))
         yield Finding(
             "clipped",
             lines.items[past.item[row]],
             lines.regions[past.region[row]],
             lines.first + timedelta(days=int(past.day[row])),
-            text,
+            f"{asked} units asked on one day, {left} kept",
         )
 
 
@@ -106,3 +106,8 @@ def _stated(lines: Lines, item: int, region: str, begin: int, weeks: int) -> Fin
 
 def _weeks(count: int) -> str:
     return "a week" if count == 1 else f"{count} weeks"
+
+
+def _units(count: float) -> str:
+    """Returns units as people count them: tenths below 10, whole ones from there on."""
+    return f"{count:,.1f}".removesuffix(".0") if count < 10 else f"{count:,.0f}"

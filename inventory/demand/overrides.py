@@ -1,7 +1,5 @@
 """Overrides: what people decide about coming demand, kept beside what statistics say."""
 
-import fnmatch
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +14,7 @@ from scipy.stats import poisson
 
 from core.brand import Brand
 from core.errors import BadInput, Problem
+from core.texts import like
 from inventory.demand.findings import Finding
 from inventory.demand.quantiles import COLUMNS, LEVELS
 
@@ -231,15 +230,6 @@ def idle(
         for one in overrides
         if (told := list(misfits(one, regions, category_of).values()))
     )
-
-
-def like(names: Sequence[str], glob: str) -> Flags:
-    """Returns a flag for each name that a glob matches; `*` is the only sign with a meaning."""
-    if glob == ALL:
-        return np.ones(len(names), dtype=bool)
-    # fnmatch's patterns do not backtrack, however many stars somebody writes.
-    shape = re.compile(fnmatch.translate(glob.replace("[", "[[]").replace("?", "[?]")))
-    return np.fromiter((shape.fullmatch(name) is not None for name in names), bool, len(names))
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from inventory.demand import promotions
 from inventory.demand.book import Book, Cells, Guide, cells, part_of
-from inventory.demand.history import History
 from inventory.demand.levels import Levels, Part, levels
 from inventory.demand.promotions import Effects, Losses, Tally
+from inventory.demand.smoothing import smooth
+from inventory.demand.sparse import Sparse
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class Partition:
     """
 
     begin: int
-    history: History
+    history: Sparse
     book: Book
     effects: Effects | None = None
     full: float = 1.0
@@ -77,6 +78,11 @@ class Partition:
         return made.past, made.future[:, self.book.gap :]
 
     @property
+    def end(self) -> int:
+        """The first item after its last one."""
+        return self.begin + len(self.book.items)
+
+    @property
     def _ahead(self) -> int:
         return self.book.gap + self.book.horizon
 
@@ -111,7 +117,7 @@ def sample_ranges(items: int, regions: int) -> list[tuple[int, int]]:
 
 
 def partitions(
-    history: History, book: Book, spans: Sequence[tuple[int, int]]
+    history: Sparse, book: Book, spans: Sequence[tuple[int, int]]
 ) -> Iterator[Partition]:
     """Yields the partitions of a brand that is in memory."""
     full = full_promotion(history)
@@ -120,7 +126,7 @@ def partitions(
         yield Partition(begin, cut, names, full=full)
 
 
-def full_promotion(history: History) -> float:
+def full_promotion(history: Sparse) -> float:
     """Returns the strength of promotion that counts as full: the highest of the brand, or 1."""
     known = None if history.promotions is None else history.promotions.promotion
     strongest = 0.0 if known is None else float(np.nan_to_num(known).max(initial=0.0))
@@ -133,21 +139,28 @@ def promotion_tally(partition: Partition) -> Tally:
 
 
 def promotion_losses(partition: Partition, rivals: Sequence[Effects]) -> Losses:
-    """Returns how much each candidate effect missed; `rivals` are those of all items."""
-    end = partition.begin + len(partition.book.items)
-    own = [rival.of(partition.begin, end) for rival in rivals]
-    return promotions.losses(partition.plan(), own)
+    """Returns how much each candidate effect missed; `rivals` are those of its own items."""
+    return promotions.losses(partition.plan(), rivals)
 
 
 def base(partition: Partition) -> Base:
     """Returns the plain demand of a partition by market and by category."""
     book, (lift, _) = partition.book, partition.lifts()
     demand = partition.demand()
-    plain = demand if lift is None else demand / lift
+    plain = _seen(demand if lift is None else demand / lift, partition.hidden())
     by_item = plain.reshape(len(book.items), len(book.regions), book.weeks)
     category = np.zeros((len(book.categories), book.weeks))
     np.add.at(category, book.category, by_item.sum(axis=1))
     return Base(by_item.sum(axis=0), category)
+
+
+def _seen(demand: Floats, hidden: NDArray[np.bool_]) -> Floats:
+    """Returns demand whose weeks without stock hold the level of their series: unknown, not 0."""
+    rows = np.flatnonzero(hidden.any(axis=1))
+    made = demand.copy()
+    level = smooth(demand[rows], hidden[rows]).level
+    made[rows] = np.where(hidden[rows], level[:, None], demand[rows])
+    return made
 
 
 def past(partition: Partition, guide: Guide) -> Part:

@@ -26,7 +26,53 @@ class ForecastRecord(SQLModel, table=True):
     finished_at: datetime | None = None
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     accuracy: dict[str, Any] | None = Field(default=None, sa_type=JSON)
-    frame: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class ForecastPartRecord(SQLModel, table=True):
+    """Rows of a forecast as Parquet: those of all its items, or of the items `first` to `last`.
+
+    They count once the forecast has finished. Parts follow each other by the names of their items.
+    """
+
+    __tablename__ = "forecast_part"
+
+    forecast: str = Field(primary_key=True, foreign_key="forecast.id")
+    number: int = Field(primary_key=True)
+    first_item: str = ""
+    last_item: str = ""
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+WAITING, WORKED, DONE = "waiting", "worked", "done"
+
+
+class ForecastPartitionRecord(SQLModel, table=True):
+    """One step of one partition of a large forecast: arrays in, arrays out, worked by any worker.
+
+    `asked` is a digest of everything that the result depends on, so that a run which is resumed
+    knows what still holds. `claims` counts who began (the last of them may write), `computed` how
+    often a result was written. Arrays are deleted when the run ends.
+    """
+
+    __tablename__ = "forecast_partition"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('waiting', 'worked', 'done')", name="forecast_partition_state_known"
+        ),
+        Index("forecast_partition_state", "forecast", "state"),
+    )
+
+    forecast: str = Field(primary_key=True, foreign_key="forecast.id")
+    step: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    asked: str
+    state: str = WAITING
+    worker: str = ""
+    lease_until: datetime | None = None
+    claims: int = 0
+    computed: int = 0
+    input: bytes | None = Field(default=None, sa_type=LargeBinary)
+    result: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
 class ForecastOverrideRecord(SQLModel, table=True):

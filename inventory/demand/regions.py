@@ -1,7 +1,8 @@
 """Layers: markets and categories, each forecast by the members that earned a place there."""
 
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -26,6 +27,7 @@ Report = Callable[[float, str], None]
 """Tells progress: the share done from 0 to 1 and what is being done now."""
 
 DAYS = 7
+MOST_SEED = 2**31 - 2
 
 MEMBERS = ("smoothing", "trend", "last_year", "prophet")
 PROPHET = MEMBERS.index("prophet")
@@ -47,15 +49,13 @@ class Layer:
     """Series of one level, such as the markets: weekly demand, and days for those that have them.
 
     `daily` is [day, series] from `weekly.first` on; None keeps Prophet away. `events` are the named
-    days of each series, past and coming; `promotion` a daily share in promotion, [day, series],
-    the coming days included.
+    days of each series, past and coming.
     """
 
     names: tuple[str, ...]
     weekly: Weekly
     daily: Floats | None = None
     events: tuple[Events, ...] = ()
-    promotion: Floats | None = None
 
     def week_names(self, series: int, weeks: int) -> list[frozenset[str]]:
         """Returns the names of the events in each week from the first on."""
@@ -87,6 +87,10 @@ class Outlook:
 
     fallbacks: int = 0
     """Fits of Prophet that needed the slower of its two methods."""
+
+    def closed(self, left: Floats) -> "Outlook":
+        """Returns the outlook with what closures leave of each week, [week]."""
+        return replace(self, mean=self.mean * left, quantiles=self.quantiles * left[:, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +253,7 @@ def _tasks(layer: Layer, asked: Asked) -> list[Task]:
     if layer.daily is None:
         return []
     return [
-        _task(layer, series, None, asked.weeks, asked.seed + series)
-        for series in range(len(layer.names))
+        _task(layer, series, None, asked.weeks, asked.seed) for series in range(len(layer.names))
     ]
 
 
@@ -264,17 +267,15 @@ def _task(layer: Layer, series: int, end: int | None, weeks: int, seed: int) -> 
     start: date = past.first + timedelta(days=DAYS * at)
     last = start + timedelta(days=DAYS * weeks)
     events = layer.events[series] if layer.events else ()
-    known = None if layer.promotion is None else layer.promotion[:, series, None]
     return Task(
         key=layer.names[series],
         series=DailySeries(
             units=layer.daily[:days, series],
             first=past.first,
             events=tuple(pair for pair in events if pair[0] < last),
-            regressors=known if known is not None and known.any() else None,
         ),
         start=start,
         weeks=weeks,
-        seed=seed,
+        seed=(seed + zlib.crc32(layer.names[series].encode())) % MOST_SEED,
         samples=prophets.SAMPLES if end is None else 0,
     )

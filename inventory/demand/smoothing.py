@@ -68,7 +68,8 @@ def smooth(demand: Floats, hidden: Flags | None = None, marks: tuple[int, ...] =
     count, weeks = demand.shape
     any_demand = demand.any(axis=1)
     first = np.where(any_demand, (demand != 0).argmax(axis=1), weeks)
-    blind = np.zeros(count) if hidden is None else hidden.sum(axis=1)
+    since = np.arange(weeks) >= first[:, None]
+    blind = np.zeros(count) if hidden is None else (hidden & since).sum(axis=1)
     seen = np.maximum(weeks - first - blind, 0).astype(np.float64)
     state = _Best.empty(count, len(marks))
     for begin in range(0, count, BLOCK):
@@ -77,7 +78,9 @@ def smooth(demand: Floats, hidden: Flags | None = None, marks: tuple[int, ...] =
         unseen = np.arange(weeks)[:, None] < first[rows]
         if hidden is not None:
             unseen |= hidden[rows].T
-        state.put(rows, _best(block, unseen, _opening(demand[rows], first[rows]), marks))
+        shown = None if hidden is None else ~hidden[rows]
+        opening = _opening(demand[rows], first[rows], shown)
+        state.put(rows, _best(block, unseen, opening, marks))
     busy = np.count_nonzero(demand, axis=1)
     return Smoothed(
         level=np.where(any_demand, state.level, 0.0),
@@ -120,14 +123,19 @@ def _aggregated(demand: Floats, smoothed: Smoothed, rare: NDArray[np.intp]) -> F
     return np.asarray(total / votes)
 
 
-def _opening(demand: Floats, first: NDArray[np.intp]) -> Floats:
-    """Returns the mean of the first weeks of each series, counted from its first demand."""
-    weeks = demand.shape[1]
-    summed = np.concatenate([np.zeros((len(demand), 1)), np.cumsum(demand, axis=1)], axis=1)
-    last = np.minimum(first + START_WEEKS, weeks)
-    rows = np.arange(len(demand))
-    opening = summed[rows, last] - summed[rows, np.minimum(first, weeks)]
-    return np.asarray(opening / np.maximum(last - first, 1))
+def _opening(demand: Floats, first: NDArray[np.intp], shown: Flags | None) -> Floats:
+    """Returns the mean of the weeks seen of the first ones, counted from the first demand."""
+    last = np.minimum(first + START_WEEKS, demand.shape[1])
+    if shown is None:
+        return _between(demand, first, last) / np.maximum(last - first, 1)
+    return _between(demand * shown, first, last) / np.maximum(_between(shown, first, last), 1.0)
+
+
+def _between(values: Floats | Flags, first: NDArray[np.intp], last: NDArray[np.intp]) -> Floats:
+    """Returns the sum of each row from one week to before another."""
+    summed = np.pad(np.cumsum(values, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+    rows = np.arange(len(values))
+    return np.asarray(summed[rows, last] - summed[rows, first])
 
 
 @dataclass(slots=True)
@@ -153,6 +161,7 @@ def _best(demand: Floats, unseen: Flags, opening: Floats, marks: tuple[int, ...]
     best = _Best.empty(demand.shape[1], len(marks))
     best.level[:], best.alpha[:] = opening, ALPHAS[0]
     least = np.full(demand.shape[1], np.inf)
+    least_then = np.full((len(marks), demand.shape[1]), np.inf)
     seen = (~unseen).astype(np.float64)
     for alpha in ALPHAS:
         level, error, at_marks = _pass(demand, seen, opening, alpha, marks)
@@ -160,7 +169,11 @@ def _best(demand: Floats, unseen: Flags, opening: Floats, marks: tuple[int, ...]
         np.copyto(best.level, level, where=better)
         np.copyto(best.alpha, alpha, where=better)
         np.copyto(least, error, where=better)
-        best.marked[:, 0] = np.where(better, at_marks, best.marked[:, 0])
+        better_then = at_marks[:, 1] < least_then
+        np.copyto(best.marked[:, 0], at_marks[:, 0], where=better_then)
+        np.copyto(least_then, at_marks[:, 1], where=better_then)
+    for at, mark in enumerate(marks):
+        best.marked[at, 0] *= seen[:mark].any(axis=0)
     best.spread[:], best.marked[:, 1] = _spread(demand, seen, opening, marks)
     return best
 
@@ -168,12 +181,12 @@ def _best(demand: Floats, unseen: Flags, opening: Floats, marks: tuple[int, ...]
 def _pass(
     demand: Floats, seen: Floats, opening: Floats, alpha: float, marks: tuple[int, ...]
 ) -> tuple[Floats, Floats, Floats]:
-    """Returns last level, summed squared error and the level before each marked week."""
+    """Returns last level, summed squared error, and both before each marked week."""
     level, squared, miss = opening.copy(), np.zeros_like(opening), np.empty_like(opening)
-    at_marks = np.zeros((len(marks), len(opening)))
+    at_marks = np.zeros((len(marks), 2, len(opening)))
     for week in range(len(demand)):
         if week in marks:
-            at_marks[marks.index(week)] = level
+            at_marks[marks.index(week)] = level, squared
         np.subtract(demand[week], level, out=miss)
         miss *= seen[week]
         level += alpha * miss

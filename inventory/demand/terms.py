@@ -1,11 +1,10 @@
 """Terms: the promotions and prices of each week, past and planned."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from inventory.demand.lines import DAYS, Codes, Floats, Keys, Lines, Rows, mean_of
+from inventory.demand.lines import DAYS, Lines, Rows, mean_of
+from inventory.demand.sparse import Keys, Terms
 
 NEARLY = 1e-9
 """Prices that differ by a smaller share are the same price."""
@@ -14,70 +13,15 @@ COMPLETE = 0.9
 """Share of weeks with a row from which on the rows of a table do not tell what was sold."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTerms:
-    """Promotion and price by series and week, sparse, sorted by series then week.
+def planned_terms(lines: Lines) -> Terms | None:
+    """Returns the terms of all lines; None where they say nothing.
 
-    Each is the mean over the days of the week that have a row which tells it, NaN where none does.
-    Weeks count from the history's first Monday; those after its last complete week are the plan.
+    They say nothing when no promotion is above 0 and no series ever changes its price. What
+    stands after the planning date is taken for a plan only where `is_plan` says so.
     """
-
-    series: Codes
-    week: Codes
-    promotion: Floats
-    price: Floats
-
-    @classmethod
-    def of(cls, lines: Lines) -> "PlannedTerms | None":
-        """Returns the terms of all lines; None where they say nothing.
-
-        They say nothing when no promotion is above 0 and no series ever changes its price. What
-        stands after the planning date is taken for a plan only where `is_plan` says so.
-        """
-        past = _weekly(lines.past, lines)
-        made = _one(past, _weekly(lines.planned, lines)) if is_plan(lines) else past
-        return made if made._says_something() else None
-
-    def matrix(self, values: Floats, begin: int, end: int, weeks: int, empty: float) -> Floats:
-        """Returns one column of the terms for series `begin` to `end`, [series, week]."""
-        low, high = np.searchsorted(self.series, (begin, end))
-        dense = np.full((end - begin, weeks), empty)
-        inside = np.flatnonzero(self.week[low:high] < weeks) + low
-        told = inside[~np.isnan(values[inside])]
-        dense[self.series[told] - begin, self.week[told]] = values[told]
-        return dense
-
-    @property
-    def weeks(self) -> int:
-        """Weeks up to the last one that has a row."""
-        return int(self.week.max(initial=-1)) + 1
-
-    def series_range(self, begin: int, end: int) -> "PlannedTerms":
-        """Returns the terms of series `begin` to `end`, numbered from 0."""
-        low, high = np.searchsorted(self.series, (begin, end))
-        return PlannedTerms(
-            (self.series[low:high] - begin).astype(np.int32),
-            self.week[low:high],
-            self.promotion[low:high],
-            self.price[low:high],
-        )
-
-    def coverage(self) -> float:
-        """Returns the share of weeks with a row, of those from each series' first to its last."""
-        if not self.series.size:
-            return 0.0
-        begin = _changes(self.series.astype(np.int64))
-        last = self.week[np.append(begin[1:], len(self.week)) - 1]
-        return float(len(self.week) / (last - self.week[begin] + 1).sum())
-
-    def _says_something(self) -> bool:
-        if (self.promotion > 0).any():
-            return True
-        known = ~np.isnan(self.price)
-        series, price = self.series[known], self.price[known]
-        same = np.diff(series) == 0
-        changed = np.abs(np.diff(price)) > NEARLY * np.maximum(price[1:], price[:-1])
-        return bool((same & changed).any())
+    past = _weekly(lines.past, lines)
+    made = _one(past, _weekly(lines.planned, lines)) if is_plan(lines) else past
+    return made if _says_something(made) else None
 
 
 def is_plan(lines: Lines) -> bool:
@@ -89,10 +33,29 @@ def is_plan(lines: Lines) -> bool:
     """
     if not lines.trial or (lines.past.quantity == 0).any():
         return True
-    return _weekly(lines.past, lines).coverage() >= COMPLETE
+    return _coverage(_weekly(lines.past, lines)) >= COMPLETE
 
 
-def _weekly(rows: Rows, lines: Lines) -> PlannedTerms:
+def _coverage(terms: Terms) -> float:
+    """Returns the share of weeks with a row, of those from each series' first to its last."""
+    if not terms.series.size:
+        return 0.0
+    begin = _changes(terms.series.astype(np.int64))
+    last = terms.week[np.append(begin[1:], len(terms.week)) - 1]
+    return float(len(terms.week) / (last - terms.week[begin] + 1).sum())
+
+
+def _says_something(terms: Terms) -> bool:
+    if (terms.promotion > 0).any():
+        return True
+    known = ~np.isnan(terms.price)
+    series, price = terms.series[known], terms.price[known]
+    same = np.diff(series) == 0
+    changed = np.abs(np.diff(price)) > NEARLY * np.maximum(price[1:], price[:-1])
+    return bool((same & changed).any())
+
+
+def _weekly(rows: Rows, lines: Lines) -> Terms:
     """Returns means by series and week, of rows in the order of series and day."""
     told = ~(np.isnan(rows.promotion) & np.isnan(rows.price))
     if not told.all():
@@ -102,8 +65,8 @@ def _weekly(rows: Rows, lines: Lines) -> PlannedTerms:
     begin = _changes(series.astype(np.int64) * (int(week.max(initial=0)) + 1) + week)
     even = np.ones(len(week))
     if not begin.size:
-        return PlannedTerms(series, week, rows.promotion, rows.price)
-    return PlannedTerms(
+        return Terms(series, week, rows.promotion, rows.price)
+    return Terms(
         series[begin],
         week[begin],
         mean_of(rows.promotion, even, begin),
@@ -111,7 +74,7 @@ def _weekly(rows: Rows, lines: Lines) -> PlannedTerms:
     )
 
 
-def _one(past: PlannedTerms, planned: PlannedTerms) -> PlannedTerms:
+def _one(past: Terms, planned: Terms) -> Terms:
     """Returns both together; in the week under way a planned term stands in for an unknown one."""
     if not planned.series.size:
         return past
@@ -124,7 +87,7 @@ def _one(past: PlannedTerms, planned: PlannedTerms) -> PlannedTerms:
     order = np.argsort(key, kind="stable")
     begin = _changes(key[order])
     even = np.ones(len(order))
-    return PlannedTerms(
+    return Terms(
         series[order][begin],
         week[order][begin],
         mean_of(promotion[order], even, begin),

@@ -9,7 +9,7 @@ import pandas as pd
 from core.brand import Brand
 from inventory.demand.accuracy import Accuracy, Scores
 from inventory.demand.findings import Finding
-from inventory.demand.forecast import Forecast
+from inventory.demand.forecast import Decisions, Forecast
 from inventory.demand.overrides import apply, categories_of, of_brand
 from inventory.demand.quantiles import COLUMNS
 
@@ -50,6 +50,7 @@ def forecast_made(brand: Brand, weeks: int = 3, **changes: Any) -> Forecast:
             value_added=[np.nan, -0.2, *[0.1] * (len(series) - 2)],
         ),
         "overridden": overridden,
+        "shifts": Decisions.of(brand, ()).shifts(overridden),
         "returns": frame[["start", "region", "item", "mean"]].iloc[:0],
         "findings": (
             Finding("clipped", items[0], regions[0], date(2026, 8, 3), "900 units kept as 40."),

@@ -1,0 +1,168 @@
+"""Engines: where the partitions of a forecast are worked. The numbers never depend on it.
+
+Three of them: `Here`, in this process; `Pool`, in processes of this machine; and the queue's own,
+in `api.jobs`, for many machines.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import IO, Any, Protocol, TypeVar
+
+import inventory
+from inventory.demand.packing import pack, unpack
+from inventory.demand.partition import Partition
+from inventory.demand.pipes import received, send
+from inventory.demand.steps import work
+
+Made = TypeVar("Made")
+Own = Sequence[tuple[Any, ...]]
+
+AHEAD = 2
+"""Partitions of each process that wait for it or to be fetched: more would fill memory."""
+
+ENDS_SECONDS = 5.0
+"""How long a process may take to finish its partition when nobody waits for it any more."""
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+_log = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """Works steps over the partitions of one forecast."""
+
+    def each(
+        self, step: str, shops: Sequence[Partition], shared: tuple[Any, ...], own: Own
+    ) -> Iterator[Any]:
+        """Yields what a step makes of each partition, in order."""
+
+    def once(self, step: str, asked: tuple[Any, ...], make: Callable[[], Made]) -> Made:
+        """Returns what `make` makes; an engine that remembers makes it once for what is asked."""
+
+
+class Here:
+    """Works partitions one after another in this process."""
+
+    def each(
+        self, step: str, shops: Sequence[Partition], shared: tuple[Any, ...], own: Own
+    ) -> Iterator[Any]:
+        """Yields what a step makes of each partition, in order."""
+        for shop, mine in zip(shops, own, strict=True):
+            yield work(step, shop, shared, mine)
+
+    def once(self, step: str, asked: tuple[Any, ...], make: Callable[[], Made]) -> Made:
+        """Returns what `make` makes."""
+        return make()
+
+
+class Pool(Here):
+    """Works partitions in processes of this machine, each with one thread; a context manager.
+
+    The processes are sent arrays and send arrays back; they load nothing but numpy and scipy, and
+    end with this one, however it ends. What a process that died has lost is worked here.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        self._started: list[_Process] = []
+        self._threads = ThreadPoolExecutor(workers, "partition")
+
+    def __enter__(self) -> "Pool":
+        for _ in range(self._workers):
+            self._started.append(process := _Process())
+            self._idle.put(process)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in self._started:
+            process.end()
+        self._threads.shutdown(wait=True)
+
+    def each(
+        self, step: str, shops: Sequence[Partition], shared: tuple[Any, ...], own: Own
+    ) -> Iterator[Any]:
+        """Yields what a step makes of each partition, in order."""
+        waiting: deque[Future[Any]] = deque()
+        try:
+            for shop, mine in zip(shops, own, strict=True):
+                waiting.append(self._threads.submit(self._ask, step, shop, shared, mine))
+                if len(waiting) > AHEAD * self._workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    def _ask(
+        self, step: str, shop: Partition, shared: tuple[Any, ...], mine: tuple[Any, ...]
+    ) -> Any:
+        process = self._idle.get()
+        try:
+            return unpack(process.ask(pack((step, shop, shared, mine))))
+        except OSError:
+            _log.warning("A process of the forecast died; its work is done here instead.")
+            return work(step, shop, shared, mine)
+        finally:
+            self._idle.put(process)
+
+
+def engine_of(workers: int) -> AbstractContextManager[Engine]:
+    """Returns the engine of so many processes on this machine."""
+    return Pool(workers) if workers > 1 else nullcontext(Here())
+
+
+class _Process:
+    """A process that works on one partition at a time, and ends when its input does."""
+
+    def __init__(self) -> None:
+        root = str(Path(inventory.__file__).parents[1])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "inventory.demand.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+        )
+
+    def ask(self, content: bytes) -> bytes:
+        """Returns the answer to a package; raises `OSError` where the process is gone."""
+        send(_pipe(self._process.stdin), content)
+        answer = received(_pipe(self._process.stdout))
+        if answer is None:
+            raise BrokenPipeError
+        return answer
+
+    def end(self) -> None:
+        """Ends the process: at once when it waits, after its partition when it works."""
+        with suppress(OSError):
+            _pipe(self._process.stdin).close()
+        try:
+            self._process.wait(ENDS_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        _pipe(self._process.stdout).close()
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise BrokenPipeError
+    return pipe

@@ -1,0 +1,27 @@
+"""A process that works on partitions: packages come in on stdin and go out on stdout.
+
+It is started by `engine.Pool` and imports no more than the steps need. An error ends it: the
+process that asked then does the work itself and meets the error where it can be told.
+"""
+
+import os
+import signal
+import sys
+
+from inventory.demand.packing import pack, unpack
+from inventory.demand.pipes import received, send
+from inventory.demand.steps import work
+
+
+def main() -> None:
+    """Answers packages until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which then ends this
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # whatever a library prints is no answer
+        while (content := received(sys.stdin.buffer)) is not None:
+            step, shop, shared, own = unpack(content)
+            send(answers, pack(work(step, shop, shared, own)))
+
+
+if __name__ == "__main__":
+    main()
