@@ -10,13 +10,18 @@ from rich.table import Table
 from api.commands.output import Target, emit, err, json_option, progress, table
 from api.reports.forecast import MEMBERS, forecast_report
 from api.services import forecast_figures as figures
+from api.services.forecast_files import PartsFile
 from core.brand import Brand
 from core.folder.columns import blank
 from core.folder.reader import read_brand
 from inventory.demand.accuracy import JUDGED_WEEKS, PEERS, Accuracy, backtest
+from inventory.demand.engine import engine_of
 from inventory.demand.findings import Finding
-from inventory.demand.forecast import MOST_WEEKS, Forecast, forecast
+from inventory.demand.forecast import MOST_WEEKS, Forecast, forecast, learned
+from inventory.demand.memory import Memory, read_memory, write_memory
 from inventory.demand.overrides import of_brand
+from inventory.demand.parts import forecast_parts, large, sample
+from inventory.demand.regions import Asked, Report
 
 SCORES = ("WAPE", "bias", "P50 loss", "P90 loss", "P95 loss", "P90 hit", "no worse")
 """Headings of the scores in their order."""
@@ -52,6 +57,12 @@ MOST_WORKERS = 64
     help="Processes; any number gives the same forecast.",
 )
 @click.option(
+    "--state",
+    "kept",
+    type=Target(dir_okay=False),
+    help="Remember each series here; later runs add new lines, and fit anew after 4 weeks.",
+)
+@click.option(
     "--overrides/--no-overrides",
     default=True,
     help="Apply the overrides of the folder (the default), or show statistics alone.",
@@ -65,6 +76,7 @@ def command(
     origins: int | None,
     page: Path | None,
     workers: int,
+    kept: Path | None,
     overrides: bool,
     seed: int,
     as_json: bool,
@@ -72,19 +84,43 @@ def command(
     """Forecasts the demand of a brand folder by week, region and item."""
     brand = _without_overrides(read_brand(folder), overrides)
     horizon = weeks or brand.horizon_weeks
+    memory = Memory(read_memory(kept) if kept and kept.exists() else None)
+    learn = memory if kept else None
     with progress("Forecasting") as report:
-        made = forecast(brand, horizon, seed, report, workers=workers)
+        if large(brand) and not page:
+            made = _in_parts(brand, Asked(horizon, seed, workers), out, report, learn)
+        else:
+            made = forecast(brand, horizon, seed, report, workers=workers, learn=learn)
     accuracy = None
     if origins:
         with progress("Judging") as report:
             judged = weeks or min(horizon, JUDGED_WEEKS)
-            accuracy = backtest(brand, origins, judged, seed, report, workers=workers)
-    if out:
+            accuracy = backtest(sample(brand), origins, judged, seed, report, workers=workers)
+    if out and not made.frame.empty:
         made.frame.to_parquet(out, index=False)
+    if kept and memory.remembered:
+        write_memory(memory.remembered, kept)
+        err.print(_remembered(memory, kept), highlight=False)
     if page:
         page.write_text(forecast_report(brand, made, accuracy), encoding="utf-8")
         err.print(f"Wrote {page}", highlight=False)
     emit(_document(brand, made, accuracy), as_json, *_tables(brand, made, accuracy))
+
+
+def _in_parts(
+    brand: Brand, asked: Asked, out: Path | None, report: Report, learn: Memory | None
+) -> Forecast:
+    """Returns the forecast of a large brand after writing its rows, some items at a time."""
+    with engine_of(asked.workers) as engine, PartsFile(out) as file:
+        return forecast_parts(
+            brand, asked, file.write, engine, report, learn=learned if learn is None else learn
+        )
+
+
+def _remembered(memory: Memory, path: Path) -> str:
+    if memory.folded is None:
+        return f"Fitted every series and wrote {path}"
+    return f"Added {memory.folded:,} new lines to {path}"
 
 
 def _without_overrides(brand: Brand, wanted: bool) -> Brand:

@@ -11,6 +11,7 @@ Handler = Callable[[JobContext], dict[str, Any]]
 
 JOB_KINDS: dict[str, str] = {
     "allocation.run": "api.jobs.allocations",
+    "forecast.partition": "api.jobs.partitions",
     "forecast.run": "api.jobs.forecasts",
     "scenario.run": "api.jobs.scenarios",
 }

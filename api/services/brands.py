@@ -1,7 +1,6 @@
 """The brand in the database: versioned snapshots of its tables, and the live stock beside them."""
 
 import hashlib
-import io
 import json
 import threading
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from sqlmodel import Session
 
 from api import store as doors
 from api.records import BrandRecord, BrandTableRecord
+from api.services.tables import read_table
 from core.brand import Brand, Targets, Weights
 from core.clock import Clock
 from core.errors import NotFound
@@ -140,9 +140,7 @@ def _brand(session: Session, record: BrandRecord) -> Brand:
 
 def _read(session: Session, record: BrandRecord) -> Brand:
     content = doors.brand_tables(session, record.tables)
-    tables = {
-        name: _typed(name, pd.read_parquet(io.BytesIO(content[name]))) for name in record.tables
-    }
+    tables = {name: read_table(name, [content.pop(name)]) for name in record.tables}
     settings = record.settings
     return Brand(
         **{key: settings[key] for key in ("name", "currency", "horizon_weeks", "bucket")},

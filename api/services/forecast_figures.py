@@ -54,7 +54,7 @@ def override_rows(
 
     `statistical` and `mean` are units over all cells that it decided; both 0 where it decided none.
     """
-    changed = _changed(made.overridden)
+    changed = _changed(made.shifts)
     worth = _worth(accuracy)
     return [
         {
@@ -93,10 +93,9 @@ def plain(cell: Any) -> Any:
     return None if isinstance(number, float) and isnan(number) else number
 
 
-def _changed(overridden: pd.DataFrame) -> Mapping[str, Row]:
-    sums = overridden.groupby("override", as_index=False).agg(
-        cells=("mean", "size"), statistical=("statistical", "sum"), mean=("mean", "sum")
-    )
+def _changed(shifts: pd.DataFrame) -> Mapping[str, Row]:
+    grouped = shifts.groupby("override", as_index=False)
+    sums = grouped[["cells", "statistical", "mean"]].sum()
     return {row.pop("override"): row for row in records(sums)}
 
 

@@ -1,7 +1,7 @@
 """Forecasts as jobs: asked for, made from the current brand, kept for whoever plans next."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +21,18 @@ from api.services.forecast_figures import (
     value_added,
 )
 from api.services.overrides import past_overrides, with_overrides
+from api.services.tables import read_table
 from core.brand import Brand
 from core.clock import Clock
 from core.errors import BadInput, Conflict, NotFound
-from core.folder.columns import blank
 from core.ids import Entropy, mint
 from inventory.demand import joint, overrides, store
 from inventory.demand.accuracy import Accuracy
 from inventory.demand.forecast import Forecast
 from inventory.demand.overrides import Override
+from inventory.demand.parts import ForecastPart
 from inventory.demand.quantiles import COLUMNS
-from inventory.demand.records import ForecastRecord
+from inventory.demand.records import ForecastPartRecord, ForecastRecord
 
 KIND = "forecast.run"
 
@@ -40,6 +41,9 @@ FINDINGS_KEPT = 500
 
 SERIES_COLUMNS = ("method", "alpha", "value_added")
 """What is kept of each series beside its weeks."""
+
+GROUP_ROWS = 4_096
+"""Fewest rows that are read at a time from a part of a large forecast."""
 
 USUAL_ALPHA = 0.1
 """Smoothing weight of a series that kept none."""
@@ -111,7 +115,7 @@ def result_document(brand: Brand, made: Forecast, accuracy: Accuracy | None) -> 
         "regions": records(made.regions),
         "categories": records(made.categories),
         "events": records(made.events),
-        "shifts": records(_shifts(brand, made)),
+        "shifts": records(_shifts(made)),
         "overrides": override_rows(made, overrides.of_brand(brand), accuracy),
         "value_added": value_added(made),
         "finding_counts": counts(made.findings),
@@ -160,14 +164,57 @@ def series_rows(
     none. Raises `NotFound`, and `Conflict` before the job has ended.
     """
     record = _finished(session, forecast)
-    own = level == ITEM
-    frame = _frame(session, record, region, item) if own else _kept(record, level, region)
-    ordered = frame.sort_values(list(dict.fromkeys((REGION, level, "start"))))
-    if after is not None:
-        ordered = ordered[_beyond(ordered, level, after)]
+    if level == ITEM:
+        ordered = _item_rows(session, record, region, item, after, limit)
+    else:
+        ordered = _sorted(_kept(record, level, region), level, after)
     empty = dict.fromkeys((ITEM, CATEGORY, *COLUMNS))
     page = ordered.head(limit).drop(columns=list(SERIES_COLUMNS), errors="ignore")
     return [empty | row for row in records(page)]
+
+
+def _sorted(frame: pd.DataFrame, level: str, after: SeriesKey | None) -> pd.DataFrame:
+    """Returns rows in their order, those behind a key."""
+    ordered = frame.sort_values(list(dict.fromkeys((REGION, level, "start"))))
+    return ordered if after is None else ordered[_beyond(ordered, level, after)]
+
+
+def _item_rows(
+    session: Session,
+    record: ForecastRecord,
+    region: str | None,
+    item: str | None,
+    after: SeriesKey | None,
+    limit: int,
+) -> pd.DataFrame:
+    """Returns rows behind a key in their order: at least `limit`, or all that are left."""
+    found: list[pd.DataFrame] = []
+    for place, part in _places(session, record, region, item, after):
+        content = store.part_content(session, record.id, part)
+        rows = _read(content, place, None if item is None else [item])
+        found.append(_sorted(rows, ITEM, after))
+        if sum(map(len, found)) >= limit:
+            break
+    return pd.concat(found) if found else pd.DataFrame()
+
+
+def _places(
+    session: Session,
+    record: ForecastRecord,
+    region: str | None,
+    item: str | None,
+    after: SeriesKey | None,
+) -> Iterator[tuple[str, int]]:
+    """Yields each region and part in which rows behind a key may stand, in their order."""
+    parts = store.parts_of(session, record.id)
+    regions = sorted({str(row["region"]) for row in (record.result or {}).get("regions", [])})
+    for place in regions if region is None else [region]:
+        if after is not None and place < after[0]:
+            continue
+        for part in parts:
+            passed = after is not None and (place, part.last) < after[:2] and part.last != ""
+            if not passed and (item is None or part.may_hold([item])):
+                yield place, part.number
 
 
 def series_key(level: str, row: Row) -> SeriesKey:
@@ -212,12 +259,14 @@ def latest_forecast(session: Session, version: str) -> pd.DataFrame | None:
 
     None where no forecast of that version has finished.
     """
-    content = store.latest_frame(session, version)
-    if content is None:
+    forecast = store.latest(session, version)
+    if forecast is None:
         return None
-    empty = blank("forecast")
-    frame = pd.read_parquet(io.BytesIO(content), columns=list(empty.columns))
-    return frame.astype(empty.dtypes.to_dict())
+    contents = [
+        store.part_content(session, forecast, part.number)
+        for part in store.parts_of(session, forecast)
+    ]
+    return read_table("forecast", contents)
 
 
 def newest_finished(session: Session, version: str) -> ForecastRecord | None:
@@ -226,9 +275,10 @@ def newest_finished(session: Session, version: str) -> ForecastRecord | None:
     return next((record for record in finished if record.brand_version == version), None)
 
 
-def as_parquet(frame: pd.DataFrame) -> bytes:
-    """Returns a frame as compressed Parquet."""
-    return bytes(frame.to_parquet(None, index=False, compression="zstd") or b"")
+def as_parquet(frame: pd.DataFrame, group_rows: int | None = None) -> bytes:
+    """Returns a frame as compressed Parquet; readers skip whole groups that a filter excludes."""
+    content = frame.to_parquet(None, index=False, compression="zstd", row_group_size=group_rows)
+    return bytes(content or b"")
 
 
 def kept_frame(made: Forecast) -> bytes:
@@ -251,9 +301,30 @@ def item_frame(
     session: Session, forecast: str, region: str | None, items: Sequence[str] | None
 ) -> pd.DataFrame:
     """Returns the rows of some items of a finished forecast, of all where None is given."""
-    content = store.frame_of(session, forecast)
-    if content is None:
+    if store.forecast_of(session, forecast).finished_at is None:
         raise Conflict(f"Forecast {forecast} has not ended yet.", "forecast-not-finished")
+    found = [
+        _read(store.part_content(session, forecast, part.number), region, items)
+        for part in store.parts_of(session, forecast)
+        if items is None or part.may_hold(items) or not part.number
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
+def part_record(forecast: str, part: ForecastPart) -> ForecastPartRecord:
+    """Returns a part of a large forecast as it is kept: a group of rows for each region."""
+    content = as_parquet(part.plain(), max(len(part.frame) // part.regions, GROUP_ROWS))
+    return ForecastPartRecord(
+        forecast=forecast,
+        number=part.number,
+        first_item=part.first,
+        last_item=part.last,
+        content=content,
+    )
+
+
+def _read(content: bytes, region: str | None, items: Sequence[str] | None) -> pd.DataFrame:
+    """Returns the rows of a region and of some items, of all where None is given."""
     wanted: list[tuple[str, str, Any]] = [("region", "==", region)] if region else []
     wanted += [("item", "in", items)] if items else []
     frame = pd.read_parquet(io.BytesIO(content), filters=wanted or None)
@@ -273,11 +344,9 @@ def _frame(
     return item_frame(session, record.id, region, None if item is None else [item])
 
 
-def _shifts(brand: Brand, made: Forecast) -> pd.DataFrame:
+def _shifts(made: Forecast) -> pd.DataFrame:
     """Returns what overrides changed, summed: start, region, category, statistical, mean."""
-    category = made.overridden["item"].astype("str").map(overrides.categories_of(brand))
-    keys = ["start", "region", "category"]
-    grouped = made.overridden.assign(category=category.astype("str")).groupby(keys, as_index=False)
+    grouped = made.shifts.groupby(["start", "region", "category"], as_index=False)
     return grouped[["statistical", "mean"]].sum()
 
 

@@ -6,6 +6,7 @@ from api.queue.records import JobRecord
 
 _RESULTS: Mapping[str, str] = {
     "allocation.run": "/v1/allocations/",
+    "forecast.partition": "/v1/forecasts/",
     "forecast.run": "/v1/forecasts/",
     "scenario.run": "/v1/runs/",
 }

@@ -44,6 +44,7 @@ def read_brand(folder: Path) -> Brand:
     checked = check_folder(folder)
     if checked.brand is None:
         raise BadInput(checked.problems)
+    pa.default_memory_pool().release_unused()  # cells as they were read take as much as the brand
     return checked.brand
 
 

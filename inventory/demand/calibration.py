@@ -64,6 +64,7 @@ def calibration(sample: Part) -> Calibration:
     best = FACTORS[np.abs(share - np.array(LEVELS)).argmin(axis=0)]
     factors = 1.0 + DAMPING * (best - 1.0) * cells / (cells + EVIDENCE)
     factors[:FIRST_CLASS] = 1.0
+    factors[:, LEVELS.index(0.50)] = 1.0  # a median stands so near the mean that any factor fits
     return np.asarray(factors)
 
 

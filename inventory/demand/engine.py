@@ -76,6 +76,7 @@ class Pool(Here):
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         self._started: list[_Process] = []
         self._threads = ThreadPoolExecutor(workers, "partition")
+        self._ended = False
 
     def __enter__(self) -> "Pool":
         for _ in range(self._workers):
@@ -89,6 +90,7 @@ class Pool(Here):
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._ended = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for process in self._started:
             process.end()
@@ -116,7 +118,9 @@ class Pool(Here):
         process = self._idle.get()
         try:
             return unpack(process.ask(pack((step, shop, shared, mine))))
-        except OSError:
+        except (OSError, ValueError):  # a pipe that broke, or that `__exit__` has closed
+            if self._ended:
+                raise
             _log.warning("A process of the forecast died; its work is done here instead.")
             return work(step, shop, shared, mine)
         finally:

@@ -41,7 +41,7 @@ JUDGED = 4
 TRIALS = (12, 8, 4)
 """Weeks before the last one at which the trials begin."""
 
-NAIVE_MARGIN = 0.7
+NAIVE_MARGIN = 0.5
 """The naive forecast takes a series over when its loss is below this share of smoothing's."""
 
 RATES = (0.25, 1.0, 4.0, 16.0)

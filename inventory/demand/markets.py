@@ -11,6 +11,7 @@ from inventory.demand.book import DAYS, Book, Guide
 from inventory.demand.calendar import Calendar
 from inventory.demand.calibration import calibration, neutral
 from inventory.demand.closures import coming
+from inventory.demand.event_weeks import Named, named_weeks
 from inventory.demand.levels import Part
 from inventory.demand.members import Weekly
 from inventory.demand.partition import Base, Partition, past
@@ -63,19 +64,22 @@ def top(
     draft = Guide(replace(seasons, ahead=seasons.ahead * left), neutral())
     guide = replace(draft, calibration=calibration(stacked(sample(draft))))
     markets = forecast_layer(_market_layer(book, total, daily, calendar), asked, report)
-    categories = _categories(book, total, asked)
+    categories = _categories(book, total, asked, calendar)
     open_share = left[book.gap :]
     return Top(markets.closed(open_share), categories and categories.closed(open_share), guide)
 
 
-def _categories(book: Book, total: Base, asked: Asked) -> Outlook | None:
+def _categories(book: Book, total: Base, asked: Asked, calendar: Calendar) -> Outlook | None:
     """Returns the outlook of categories; None where there is one or are too many.
 
     Prophet is not asked: holidays are learned by market, and the season of a category is known.
+    The calendar of categories is that of the largest market.
     """
     if not 1 < len(book.categories) <= MOST_CATEGORIES:
         return None
-    layer = Layer(book.categories, Weekly(total.category, book.first, book.gap))
+    largest = book.regions[int(total.region.sum(axis=1).argmax())]
+    named = _named(book, calendar, (largest,)) * len(book.categories)
+    layer = Layer(book.categories, Weekly(total.category, book.first, book.gap, named))
     return forecast_layer(layer, asked, lambda done, doing: None)
 
 
@@ -104,11 +108,21 @@ def sample_pasts(sampled: Sequence[Partition], guide: Guide) -> list[Part]:
     return [past(partition, guide) for partition in sampled]
 
 
+def _named(book: Book, calendar: Calendar, regions: Sequence[str]) -> tuple[Named, ...]:
+    """Returns the names of the weeks of some regions, past and coming."""
+    weeks = book.weeks + book.gap + book.horizon
+    last = book.first + timedelta(days=DAYS * weeks - 1)
+    return tuple(
+        named_weeks(calendar.days(region, book.first, last), book.first, weeks)
+        for region in regions
+    )
+
+
 def _market_layer(book: Book, total: Base, daily: Floats, calendar: Calendar) -> Layer:
     last = book.start + timedelta(days=DAYS * book.horizon - 1)
     return Layer(
         names=book.regions,
-        weekly=Weekly(total.region, book.first, book.gap),
+        weekly=Weekly(total.region, book.first, book.gap, _named(book, calendar, book.regions)),
         daily=_plain_days(daily, total.region),
         events=tuple(tuple(calendar.days(region, book.first, last)) for region in book.regions),
     )

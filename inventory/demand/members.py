@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from inventory.demand.event_weeks import Named, index
 from inventory.demand.levels import sorted_quantiles
 from inventory.demand.quantiles import LEVELS, count_quantiles, monotone, widened
 from inventory.demand.season import YEAR, season
@@ -41,12 +42,14 @@ TREND_ALPHA, TREND_BETAS = 0.2, (0.02, 0.05, 0.1)
 class Weekly:
     """Demand of few series by complete week from the Monday `first` on, [series, week].
 
-    `gap` counts the weeks between the last complete week and the first forecast week.
+    `gap` counts the weeks between the last complete week and the first forecast week. `named` holds
+    the events of each series' weeks, past and coming; empty where nobody knows any.
     """
 
     demand: Floats
     first: date
     gap: int = 0
+    named: tuple[Named, ...] = ()
 
     @property
     def weeks(self) -> int:
@@ -55,7 +58,7 @@ class Weekly:
 
     def before(self, week: int) -> "Weekly":
         """Returns the demand as it stood on the Sunday before a week."""
-        return Weekly(self.demand[:, :week], self.first)
+        return Weekly(self.demand[:, :week], self.first, 0, self.named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,24 @@ def level_member(past: Weekly, weeks: int, spread: bool = True) -> Member:
     plain = past.demand / known.past
     mean = (level(plain)[:, None] * known.ahead)[:, past.gap :]
     usable = np.ones(len(mean), dtype=bool)
+    if not spread:
+        return Member(mean, np.zeros((*mean.shape, len(LEVELS))), usable)
+    return Member(mean, _spread(plain, mean, past.gap), usable)
+
+
+def event_member(past: Weekly, weeks: int, spread: bool = True) -> Member:
+    """Returns level and season, and how far weeks with such events stood out in other years.
+
+    Usable where events are known.
+    """
+    ahead = past.gap + weeks
+    known = season(past.demand, past.first, ahead)
+    plain = past.demand / known.past
+    rush = index(plain, past.named, ahead)
+    plain = plain / rush[:, : past.weeks]
+    factor = known.ahead * rush[:, past.weeks :]
+    mean = (level(plain)[:, None] * factor)[:, past.gap :]
+    usable = np.full(len(mean), bool(past.named))
     if not spread:
         return Member(mean, np.zeros((*mean.shape, len(LEVELS))), usable)
     return Member(mean, _spread(plain, mean, past.gap), usable)

@@ -1,7 +1,7 @@
 """Packing: frozen values of arrays as bytes, for other processes and for tables; never pickled."""
 
-import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
@@ -32,29 +32,47 @@ KNOWN: Mapping[str, type] = MappingProxyType(
 Whoever unpacks may name more kinds: those here load without the libraries of markets.
 """
 
-TREE = "tree"
+LENGTH, ALIGNED = 8, 64
+"""Bytes of the length that leads a package, and the multiple at which each array begins."""
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = list[NDArray[Any]]
 
 
 def pack(value: Any) -> bytes:
-    """Returns a value as the bytes of an npz file; equal values give equal bytes.
+    """Returns a value as bytes; equal values give equal bytes.
 
-    Raises `TypeError` for what is neither a dataclass nor made of arrays and plain values.
+    A package is the length of a JSON text, that text, and the arrays that it describes, one after
+    another. Raises `TypeError` for what is neither a dataclass nor made of arrays and plain values.
     """
-    arrays: Arrays = {}
-    tree = json.dumps(_told(value, arrays), separators=(",", ":"))
-    content = io.BytesIO()
-    text = np.frombuffer(tree.encode(), dtype=np.uint8)
-    np.savez(content, allow_pickle=False, **arrays, **{TREE: text})
-    return content.getvalue()
+    arrays: Arrays = []
+    told = {"value": _told(value, arrays), "arrays": [(one.dtype.str, one.shape) for one in arrays]}
+    text = json.dumps(told, separators=(",", ":")).encode()
+    pieces = [len(text).to_bytes(LENGTH, "big"), text, bytes(-(LENGTH + len(text)) % ALIGNED)]
+    for one in arrays:
+        pieces += [one.tobytes(), bytes(-one.nbytes % ALIGNED)]
+    return b"".join(pieces)
 
 
 def unpack(content: bytes, *more: type) -> Any:
-    """Returns what was packed; raises `ValueError` or `KeyError` for what was not."""
+    """Returns what was packed; raises `ValueError` or `KeyError` for what was not.
+
+    Arrays look into the package and cannot be written to.
+    """
     known = {**KNOWN, **{kind.__name__: kind for kind in more}}
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return _made(json.loads(arrays[TREE].tobytes()), arrays, known)
+    end = LENGTH + int.from_bytes(content[:LENGTH], "big")
+    told = json.loads(content[LENGTH:end])
+    return _made(told["value"], _arrays(content, end, told["arrays"]), known)
+
+
+def _arrays(content: bytes, begin: int, told: Sequence[tuple[str, Sequence[int]]]) -> Arrays:
+    arrays: Arrays = []
+    for kind, shape in told:
+        begin += -begin % ALIGNED
+        count = math.prod(shape)
+        flat = np.frombuffer(content, np.dtype(kind), count, begin)
+        arrays.append(flat.reshape(shape))
+        begin += flat.nbytes
+    return arrays
 
 
 def _told(value: Any, arrays: Arrays) -> Any:
@@ -63,9 +81,9 @@ def _told(value: Any, arrays: Arrays) -> Any:
         return value
     if isinstance(value, date):
         return {"day": value.isoformat()}
-    if isinstance(value, np.ndarray):
-        arrays[name := f"a{len(arrays)}"] = value
-        return {"array": name}
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
     if isinstance(value, tuple | list):
         return [_told(one, arrays) for one in value]
     if is_dataclass(value) and not isinstance(value, type):
@@ -74,7 +92,7 @@ def _told(value: Any, arrays: Arrays) -> Any:
     raise TypeError(f"Expected a value of arrays, got {type(value).__name__}.")
 
 
-def _made(told: Any, arrays: Mapping[str, NDArray[Any]], known: Mapping[str, type]) -> Any:
+def _made(told: Any, arrays: Arrays, known: Mapping[str, type]) -> Any:
     if isinstance(told, Sequence) and not isinstance(told, str):
         return tuple(_made(one, arrays, known) for one in told)
     if not isinstance(told, Mapping):

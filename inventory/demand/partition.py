@@ -19,7 +19,7 @@ from inventory.demand.sparse import Sparse
 
 Floats = NDArray[np.float64]
 
-PARTITION_SERIES = 20_000
+PARTITION_SERIES = 10_000
 """Series of one partition: enough for vectors to pay, few enough for memory."""
 
 SAMPLE_SERIES = 20_000

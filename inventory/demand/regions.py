@@ -13,6 +13,7 @@ from inventory.demand.members import (
     Flags,
     Member,
     Weekly,
+    event_member,
     last_year_member,
     level_member,
     trend_member,
@@ -29,8 +30,16 @@ Report = Callable[[float, str], None]
 DAYS = 7
 MOST_SEED = 2**31 - 2
 
-MEMBERS = ("smoothing", "trend", "last_year", "prophet")
-PROPHET = MEMBERS.index("prophet")
+MEMBERS = ("smoothing", "trend", "last_year", "prophet", "event_weeks")
+EVENT_WEEKS = MEMBERS.index("event_weeks")
+
+MOST_FITTED = 24
+"""Prophet is asked for the largest series of a layer only: each costs half a dozen fits of a
+quarter of a second and more."""
+
+EVENTS_MARGIN = 0.95
+"""Event weeks change little outside of events, so a gain of 5 % is enough; but the gain of the
+series and that of the median series count alike, as all share a calendar."""
 
 GATE_WEEKS = 4
 """The gate judges at most this many weeks after each of its origins."""
@@ -108,13 +117,14 @@ def forecast_layer(layer: Layer, asked: Asked, report: Report) -> Outlook:
     and Prophet with local events enter a series' mean only where they erred clearly less than
     smoothing on its own past: the weeks just gone, and the weeks of the past that held the events
     that are coming (or the same weeks of last year). Admitted members are averaged by the inverse
-    square of those errors, means and quantiles alike.
+    square of those errors, means and quantiles alike. Where none is admitted, smoothing that knows
+    how weeks with such events stood out may take the place of smoothing that does not.
     """
     trials = _trials(layer, asked.weeks)
     errors, drawn = _judged(layer, trials, asked, lambda done: report(done, "Fitting markets"))
     members = _members(layer, asked.weeks, drawn)
     usable = np.array([member.usable for member in members])
-    admitted = _within(usable, errors, MARGIN, EXCESS)
+    admitted = _admitted(usable, errors)
     total = np.nansum(errors, axis=0)
     weight = np.where(admitted, 1.0 / np.maximum(total, 1e-9) ** 2, 0.0)
     return Outlook(
@@ -126,6 +136,18 @@ def forecast_layer(layer: Layer, asked: Asked, report: Report) -> Outlook:
         ),
         fallbacks=sum(one.fallback for one in drawn if one is not None),
     )
+
+
+def _admitted(usable: Flags, errors: Floats) -> Flags:
+    """Returns who forecasts which series, [member, series]."""
+    admitted = _within(usable, errors, MARGIN, EXCESS)
+    admitted[EVENT_WEEKS] = False
+    total = np.nansum(errors, axis=0)
+    share = np.divide(total[EVENT_WEEKS], total[0], out=np.ones_like(total[0]), where=total[0] > 0)
+    gained = (share + np.median(share)) / 2.0 < EVENTS_MARGIN
+    admitted[EVENT_WEEKS] = usable[EVENT_WEEKS] & gained & ~admitted[1:].any(axis=0)
+    admitted[0] = ~admitted[EVENT_WEEKS]
+    return admitted
 
 
 def _within(usable: Flags, errors: Floats, margin: float, excess: float) -> Flags:
@@ -201,8 +223,9 @@ def _judged(
     could not forecast.
     """
     judged = min(asked.weeks, GATE_WEEKS)
-    final = _tasks(layer, asked)
-    looks = [(trial, series) for trial in trials for series in trial.series] if final else []
+    fitted = _fitted(layer)
+    final = [_task(layer, series, None, asked.weeks, asked.seed) for series in fitted]
+    looks = [(trial, series) for trial in trials for series in fitted if series in trial.series]
     past = [_task(layer, series, trial.end, judged, asked.seed) for trial, series in looks]
     made = prophets.forecast_markets([*past, *final], asked.workers, report)
     at_look = dict(zip(looks, made, strict=False))
@@ -214,7 +237,8 @@ def _judged(
         for row, member in enumerate(_members_at(layer, trial.end, judged, drawn)):
             missed = np.abs(member.mean - came).sum(axis=1)
             errors[at, row, rows] = np.where(member.usable, missed, np.inf)[rows]
-    return errors, made[len(looks) :] if final else [None] * len(layer.names)
+    last = dict(zip(fitted, made[len(looks) :], strict=True))
+    return errors, [last.get(series) for series in range(len(layer.names))]
 
 
 def _members_at(
@@ -226,6 +250,7 @@ def _members_at(
         trend_member(past, weeks, spread=False),
         last_year_member(past, weeks, spread=False),
         _as_member(drawn, weeks),
+        event_member(past, weeks, spread=False),
     )
 
 
@@ -235,6 +260,7 @@ def _members(layer: Layer, weeks: int, drawn: Sequence[Drawn | None]) -> tuple[M
         trend_member(layer.weekly, weeks),
         last_year_member(layer.weekly, weeks),
         _as_member(drawn, weeks),
+        event_member(layer.weekly, weeks),
     )
 
 
@@ -248,13 +274,12 @@ def _as_member(drawn: Sequence[Drawn | None], weeks: int) -> Member:
     return made
 
 
-def _tasks(layer: Layer, asked: Asked) -> list[Task]:
-    """Returns the final fit of every series; none where Prophet is kept away."""
+def _fitted(layer: Layer) -> list[int]:
+    """Returns the series that Prophet is asked for: the largest; none where it is kept away."""
     if layer.daily is None:
         return []
-    return [
-        _task(layer, series, None, asked.weeks, asked.seed) for series in range(len(layer.names))
-    ]
+    largest = np.argsort(-layer.weekly.demand.sum(axis=1), kind="stable")
+    return sorted(int(series) for series in largest[:MOST_FITTED])
 
 
 def _task(layer: Layer, series: int, end: int | None, weeks: int, seed: int) -> Task:

@@ -90,12 +90,26 @@ def _pooled(demand: Floats, index: Floats) -> Floats:
 
 
 def _year_around(demand: Floats) -> Floats:
-    """Returns the centered mean of a year; the first and last half years keep the nearest one."""
+    """Returns the centered mean of a year; the half years at both ends go on as the nearest did.
+
+    A trend that stopped there would look like a season.
+    """
     kernel = np.full(YEAR + 1, 1.0 / YEAR)
     kernel[[0, -1]] /= 2.0
     inner = np.apply_along_axis(np.convolve, 1, demand, kernel, mode="valid")
     half = YEAR // 2
-    return np.pad(inner, ((0, 0), (half, half)), mode="edge")
+    if inner.shape[1] < half:
+        return np.pad(inner, ((0, 0), (half, half)), mode="edge")
+    begin = _continued(inner[:, half - 1 :: -1][:, :half])[:, ::-1]
+    return np.concatenate([begin, inner, _continued(inner[:, -half:])], axis=1)
+
+
+def _continued(means: Floats) -> Floats:
+    """Returns half a year more along the slope of the last, at most doubled or halved."""
+    half = means.shape[1]
+    last = means[:, -1:]
+    slope = (last - means[:, :1]) / max(half - 1, 1)
+    return np.asarray(np.clip(last + slope * np.arange(1, half + 1), last / 2.0, last * 2.0))
 
 
 def _trust(demand: Floats, first: date) -> Floats:

@@ -133,11 +133,15 @@ def part_content(session: Session, forecast: str, number: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PartitionClaim:
-    """The right to work a step of a partition: good until somebody claims it after this one."""
+    """The right to work a step of a partition: good until somebody claims it after this one.
+
+    It is only for what was `asked` of the partition then.
+    """
 
     forecast: str
     step: str
     number: int
+    asked: str
     claim: int
 
 
@@ -164,7 +168,7 @@ def claim_partition(
     """
     free = or_(_column.state == WAITING, _column.lease_until < now)
     found = session.exec(
-        select(_column.step, _column.number, _column.claims)
+        select(_column.step, _column.number, _column.asked, _column.claims)
         .where(_column.forecast == forecast, _column.state != DONE, free)
         .order_by(_column.step, _column.number)
         .limit(1)
@@ -172,8 +176,8 @@ def claim_partition(
     ).first()
     if found is None:
         return None
-    step, number, claims = found
-    claimed = PartitionClaim(forecast, step, number, claims + 1)
+    step, number, asked, claims = found
+    claimed = PartitionClaim(forecast, step, number, asked, claims + 1)
     values = {"state": WORKED, "worker": worker, "lease_until": until, "claims": claims + 1}
     return claimed if _written(session, replace(claimed, claim=claims), values) else None
 
@@ -203,6 +207,17 @@ def partition_result(
     return session.exec(
         select(_column.result).where(at, _column.asked == asked, _column.state == DONE)
     ).one_or_none()
+
+
+def partition_digests(session: Session, forecast: str, step: str) -> list[str]:
+    """Returns what is asked of the partitions of a step, by number."""
+    return list(
+        session.exec(
+            select(_column.asked)
+            .where(_column.forecast == forecast, _column.step == step)
+            .order_by(_column.number)
+        )
+    )
 
 
 def partitions_left(session: Session, forecast: str, step: str) -> int:
@@ -246,6 +261,7 @@ def _written(session: Session, held: PartitionClaim, values: dict[str, Any]) -> 
             update(ForecastPartitionRecord)
             .where(
                 _partition(held.forecast, held.step, held.number),
+                _column.asked == held.asked,
                 _column.claims == held.claim,
                 _column.state != DONE,
             )

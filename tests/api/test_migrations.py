@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
@@ -66,6 +67,40 @@ def test_migrating_twice_changes_nothing(bare: Engine) -> None:
     before = schema.current(bare)
     schema.upgrade(bare)
     assert schema.current(bare) == before == schema.newest()
+
+
+def test_the_rows_of_older_forecasts_move_to_the_table_of_parts(bare: Engine) -> None:
+    """They stay readable when forecasts begin to be kept in parts, and after going back."""
+    moved = "SELECT forecast, number, last_item, content FROM forecast_part"
+    _migrate(bare, "0002")
+    with bare.begin() as connection:
+        for forecast, frame in (("fct_a", b"rows"), ("fct_b", None)):
+            connection.execute(
+                text(
+                    "INSERT INTO forecast (id, brand_version, weeks, seed, origins, job,"
+                    " created_at, frame) VALUES (:id, 'v', 1, 0, 0, 'job', '2026-09-07', :frame)"
+                ),
+                {"id": forecast, "frame": frame},
+            )
+    schema.upgrade(bare)
+    with bare.connect() as connection:
+        (row,) = connection.execute(text(moved)).all()
+        assert (*row[:3], bytes(row[3])) == ("fct_a", 0, "", b"rows")
+    _migrate(bare, "0002")
+    with bare.connect() as connection:
+        kept = connection.execute(text("SELECT id, frame FROM forecast ORDER BY id")).all()
+    assert [(name, frame and bytes(frame)) for name, frame in kept] == [
+        ("fct_a", b"rows"), ("fct_b", None),
+    ]  # fmt: skip
+
+
+def _migrate(engine: Engine, revision: str) -> None:
+    """Takes a database to one schema, up or down."""
+    with schema._migrating(engine) as connection:
+        config = schema._config(None)
+        config.attributes["connection"] = connection
+        up = MigrationContext.configure(connection).get_current_revision() is None
+        (command.upgrade if up else command.downgrade)(config, revision)
 
 
 def test_an_empty_sqlite_file_is_migrated_unasked_and_postgresql_is_not(bare: Engine) -> None:

@@ -94,6 +94,31 @@ def test_a_package_makes_no_kind_that_nobody_named() -> None:
 
     with pytest.raises(TypeError, match="Stranger"):
         pack(Stranger())
+    with pytest.raises(TypeError, match="ndarray"):
+        pack(np.array([Stranger()]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        (),
+        (1, 2.5, "Äpfel", None, True, date(2026, 9, 7)),
+        (np.zeros((0, 3)), np.arange(6, dtype=np.int8).reshape(2, 3), np.array([], dtype=np.int64)),
+    ],
+    ids=["nothing", "plain", "arrays"],
+)
+def test_values_come_back_as_they_were_packed(value: tuple[object, ...]) -> None:
+    back = unpack(pack(value))
+    assert pack(back) == pack(value)
+    for one, other in zip(value, back, strict=True):
+        assert type(one) is type(other)
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other), strict=True)
+
+
+def test_a_package_of_another_kind_is_refused() -> None:
+    content = pack(Effects(np.zeros(1), np.zeros(1))).replace(b'"Effects"', b'"EffectX"')
+    with pytest.raises(KeyError, match="EffectX"):
+        unpack(content)
 
 
 def give_up(before: set[int]) -> None:

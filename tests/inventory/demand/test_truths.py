@@ -255,7 +255,9 @@ def test_quantiles_of_a_sum_are_those_of_its_rule(alpha: float) -> None:
     mean, quantiles, weight = horizon(alpha)
     felt = 1.0 + alpha * np.arange(AHEAD)[::-1]
     truth = mean.sum() + 10.0 * np.sqrt((felt**2).sum()) * np.array([-1.645, 0.0, 1.282, 1.645])
-    assert joint.sums(mean, quantiles, weight)[0, -1, [0, 2, 4, 5]] == pytest.approx(truth, rel=0.05)
+    assert joint.sums(mean, quantiles, weight)[0, -1, [0, 2, 4, 5]] == pytest.approx(
+        truth, rel=0.05
+    )
 
 
 def test_draws_keep_the_mean_of_each_week() -> None:
