@@ -27,6 +27,7 @@ STREAM_SECONDS = 600
 _QUIET_POLLS = 25  # a comment about every ten seconds tells proxies that the stream lives
 
 JOB_LABELS: Mapping[str, str] = {
+    "forecast.partition": "Part of a forecast",
     "forecast.run": "Forecast",
     "allocation.run": "Allocation",
     "scenario.run": "Scenario",
