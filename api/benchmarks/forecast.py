@@ -18,7 +18,7 @@ from inventory.demand.book import DAYS, Book, Cells, completed, sums
 from inventory.demand.calendar import Calendar
 from inventory.demand.engine import Engine, Here, Pool
 from inventory.demand.levels import Levels
-from inventory.demand.markets import Top, sample_pasts, top
+from inventory.demand.markets import Top, top
 from inventory.demand.partition import Base, Partition, partitions, ranges, sample_ranges
 from inventory.demand.prophets import DailySeries, Task, forecast_markets
 from inventory.demand.quantiles import LEVELS
@@ -35,6 +35,9 @@ SAMPLE = 2_000
 """Series that both libraries see before the clock runs: by then they are loaded and compiled."""
 
 PROPHETS, PROPHET_DAYS = 20, 730
+
+ROUNDS = 3
+"""Timed runs of one process and of two, one after the other: machines have moods."""
 
 HIT = (0.87, 0.93)
 """The share of held-out weeks at or below P90 must lie between."""
@@ -65,16 +68,8 @@ def measure(seed: int, report: Report, items: int = ITEMS, prophets: int = PROPH
     report(0.0, "Making demand")
     given = workload(items, seed)
     book = given.book
-    _told(workload(SAMPLE // REGIONS, seed), Here())
-    report(0.2, "Forecasting in one process")
-    one, alone = _timed(given, Here())
-    _check(one, given)
-    report(0.4, "Forecasting in two processes")
-    with Pool(2) as pool:
-        _told(workload(SAMPLE // REGIONS, seed), pool)
-        two, both = _timed(given, pool)
-    if not np.array_equal(one.quantiles, two.quantiles):
-        raise WrongAnswer("Two processes forecast other quantiles than one.")
+    report(0.2, "Forecasting in one process and in two")
+    alone, both = _rates(given)
     case = f"{book.series:,} series of {WEEKS} weeks, {len(LEVELS)} quantiles, {AHEAD} weeks ahead"
     report(0.6, "Asking statsforecast")
     name, peer = _statsforecast(given)
@@ -136,6 +131,22 @@ def _sparse(units: Floats, book: Book) -> Sparse:
     )
 
 
+def _rates(given: Workload) -> tuple[float, float]:
+    """Returns the series a second of one process and of two, the best of rounds in turn."""
+    alone, both = [], []
+    with Pool(2) as pool:
+        _timed(given, pool)  # by now both processes have loaded what they need
+        for _ in range(ROUNDS):
+            one, rate = _timed(given, Here())
+            alone.append(rate)
+            two, rate = _timed(given, pool)
+            both.append(rate)
+    _check(one, given)
+    if not np.array_equal(one.quantiles, two.quantiles):
+        raise WrongAnswer("Two processes forecast other quantiles than one.")
+    return max(alone), max(both)
+
+
 def _timed(given: Workload, engine: Engine) -> tuple[Cells, float]:
     """Returns the forecast and how many series a second it took."""
     begun = time.perf_counter()
@@ -149,7 +160,7 @@ def _told(given: Workload, engine: Engine) -> Cells:
     shops = tuple(partitions(given.past, book, ranges(len(book.items), REGIONS)))
     plain = [(None,)] * len(shops)
     total = reduce(Base.__add__, engine.each(steps.BASE, shops, (), plain))
-    found = _top(given, total)
+    found = _top(given, total, engine)
     known = Levels.joined(list(engine.each(steps.LEVELS, shops, (found.guide,), plain)))
     known = completed(book, known, np.zeros(len(book.items), dtype=bool))
     ratios = coherence.ratios(
@@ -168,7 +179,7 @@ def _rows(known: Levels, shop: Partition) -> Levels:
     return known.rows(begin, begin + shop.book.series)
 
 
-def _top(given: Workload, total: Base) -> Top:
+def _top(given: Workload, total: Base, engine: Engine) -> Top:
     """Returns what is known about the whole brand; days without demand keep Prophet away."""
     book = given.book
     spans = sample_ranges(len(book.items), REGIONS)
@@ -180,7 +191,8 @@ def _top(given: Workload, total: Base) -> Top:
         Calendar(tuple((name, "US") for name in book.regions), (), (), book.start),
         Asked(AHEAD),
         lambda done, doing: None,
-        lambda guide: sample_pasts(sampled, guide),
+        sampled,
+        engine,
     )
 
 

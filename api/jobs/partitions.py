@@ -101,10 +101,10 @@ class Queued(Here):
         self, step: str, shops: Sequence[Partition], shared: tuple[Any, ...], own: Own
     ) -> Iterator[Any]:
         """Yields what a step makes of each partition, in order, once all are worked."""
-        self._shops = self._shops or self._kept(shops)
-        if step == steps.BASE:  # adding up is faster than telling others what to add
+        if step in {steps.BASE, steps.TRIALS}:  # of sums and a sample, the work is too small
             yield from super().each(step, shops, shared, own)
             return
+        self._shops = self._shops or self._kept(shops)
         asked = [self._ask(step, at, (shared, mine)) for at, mine in enumerate(own)]
         self._work(step, len(shops))
         for at, digest in enumerate(asked):

@@ -1,5 +1,7 @@
 """Calibration: how much wider or narrower quantiles must be to hold what they say."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,20 +35,50 @@ def neutral() -> Calibration:
     return np.ones((len(RATES) + 1, len(LEVELS)))
 
 
-def calibration(sample: Part) -> Calibration:
-    """Returns the factors with which the sample's past quantiles would have held what they said.
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Past weeks that were at or below their quantiles stretched by each factor; they add up.
+
+    `held` is [factor, class, level], `cells` counts all weeks asked, [class, level].
+    """
+
+    held: Floats
+    cells: Floats
+
+    @classmethod
+    def none(cls) -> "Trials":
+        """Returns the trials of nothing."""
+        shape = (len(RATES) + 1, len(LEVELS))
+        return cls(np.zeros((len(FACTORS), *shape)), np.zeros(shape))
+
+    def __add__(self, other: "Trials") -> "Trials":
+        return Trials(self.held + other.held, self.cells + other.cells)
+
+    def calibration(self) -> Calibration:
+        """Returns the factors with which past quantiles would have held what they said.
+
+        A factor is drawn toward 1 where there was little evidence.
+        """
+        share = self.held / np.maximum(self.cells, 1.0)
+        best = FACTORS[np.abs(share - np.array(LEVELS)).argmin(axis=0)]
+        factors = 1.0 + DAMPING * (best - 1.0) * self.cells / (self.cells + EVIDENCE)
+        factors[:FIRST_CLASS] = 1.0
+        factors[:, LEVELS.index(0.50)] = 1.0  # a median is so near the mean that any factor fits
+        return np.asarray(factors)
+
+
+def trials(sample: Part) -> Trials:
+    """Returns how the sample's past quantiles held.
 
     Forecasts made 4 to 24 weeks before the end are held against the 4 weeks after each: a factor
     stretches the distance of a quantile from the mean until the share of weeks at or below it is
-    its level. Cells whose quantile is 0 say nothing. The factor is drawn toward 1 where there was
-    little evidence. Neutral without enough history.
+    its level. Cells whose quantile is 0 say nothing. Nothing is tried without enough history.
     """
     weeks = sample.demand.shape[1]
+    made = Trials.none()
     if weeks < FEWEST_WEEKS:
-        return neutral()
+        return made
     unseen = False if sample.hidden is None else sample.hidden
-    held = np.zeros((len(FACTORS), len(RATES) + 1, len(LEVELS)))
-    cells = np.zeros((len(RATES) + 1, len(LEVELS)))
     for back in ORIGINS:
         end = weeks - back
         found = levels(sample.before(end))
@@ -56,16 +88,13 @@ def calibration(sample: Part) -> Calibration:
         live = sample.demand[:, max(0, end - LIVE_WEEKS) : end].any(axis=1)
         for column in range(len(LEVELS)):
             told = np.flatnonzero(live & (found.quantiles[:, column] > 0))
-            cells[:, column] += np.bincount(group[told], counted[told], minlength=len(cells))
-            held[:, :, column] += _held(
+            made.cells[:, column] += np.bincount(
+                group[told], counted[told], minlength=len(made.cells)
+            )
+            made.held[:, :, column] += _held(
                 found.mean[told], found.quantiles[told, column], came[told], group[told]
             )
-    share = held / np.maximum(cells, 1.0)
-    best = FACTORS[np.abs(share - np.array(LEVELS)).argmin(axis=0)]
-    factors = 1.0 + DAMPING * (best - 1.0) * cells / (cells + EVIDENCE)
-    factors[:FIRST_CLASS] = 1.0
-    factors[:, LEVELS.index(0.50)] = 1.0  # a median stands so near the mean that any factor fits
-    return np.asarray(factors)
+    return made
 
 
 def _held(mean: Floats, quantile: Floats, came: Floats, group: NDArray[np.intp]) -> Floats:

@@ -12,22 +12,24 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Any, Protocol, TypeVar
 
 import inventory
-from inventory.demand.packing import pack, unpack
+from inventory.demand.packing import packed, unpack
 from inventory.demand.partition import Partition
-from inventory.demand.pipes import received, send
-from inventory.demand.steps import work
+from inventory.demand.pipes import Pieces, received, send, widen
+from inventory.demand.steps import light, work
 
 Made = TypeVar("Made")
 Own = Sequence[tuple[Any, ...]]
 
-AHEAD = 2
-"""Partitions of each process that wait for it or to be fetched: more would fill memory."""
+AHEAD = 8
+"""Partitions of each process that wait for it or to be fetched: results of more would fill memory,
+fewer would let it wait while this process is busy with markets."""
 
 ENDS_SECONDS = 5.0
 """How long a process may take to finish its partition when nobody waits for it any more."""
@@ -99,25 +101,21 @@ class Pool(Here):
     def each(
         self, step: str, shops: Sequence[Partition], shared: tuple[Any, ...], own: Own
     ) -> Iterator[Any]:
-        """Yields what a step makes of each partition, in order."""
-        waiting: deque[Future[Any]] = deque()
-        try:
-            for shop, mine in zip(shops, own, strict=True):
-                waiting.append(self._threads.submit(self._ask, step, shop, shared, mine))
-                if len(waiting) > AHEAD * self._workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for one in waiting:
-                one.cancel()
+        """Yields what a step makes of each partition, in order; the first ones begin at once."""
+        if all(light(step, mine) for mine in own):
+            return super().each(step, shops, shared, own)
+        asked = (
+            self._threads.submit(self._ask, step, shop, shared, mine)
+            for shop, mine in zip(shops, own, strict=True)
+        )
+        return _in_turn(deque(islice(asked, AHEAD * self._workers)), asked)
 
     def _ask(
         self, step: str, shop: Partition, shared: tuple[Any, ...], mine: tuple[Any, ...]
     ) -> Any:
         process = self._idle.get()
         try:
-            return unpack(process.ask(pack((step, shop, shared, mine))))
+            return unpack(process.ask(packed((step, shop, shared, mine))))
         except (OSError, ValueError):  # a pipe that broke, or that `__exit__` has closed
             if self._ended:
                 raise
@@ -125,6 +123,18 @@ class Pool(Here):
             return work(step, shop, shared, mine)
         finally:
             self._idle.put(process)
+
+
+def _in_turn(waiting: deque[Future[Any]], asked: Iterator[Future[Any]]) -> Iterator[Any]:
+    """Yields what was asked in order, and asks for one more whenever one is fetched."""
+    try:
+        while waiting:
+            made = waiting.popleft().result()
+            waiting.extend(islice(asked, 1))
+            yield made
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 def engine_of(workers: int) -> AbstractContextManager[Engine]:
@@ -144,9 +154,12 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+            bufsize=0,
         )
+        widen(_pipe(self._process.stdin))
+        widen(_pipe(self._process.stdout))
 
-    def ask(self, content: bytes) -> bytes:
+    def ask(self, content: Pieces) -> memoryview:
         """Returns the answer to a package; raises `OSError` where the process is gone."""
         send(_pipe(self._process.stdin), content)
         answer = received(_pipe(self._process.stdout))

@@ -22,7 +22,7 @@ from inventory.demand.engine import Engine, engine_of
 from inventory.demand.findings import Finding
 from inventory.demand.history import History
 from inventory.demand.levels import METHODS, Levels
-from inventory.demand.markets import Top, sample_pasts, top
+from inventory.demand.markets import Top, top
 from inventory.demand.overrides import Override
 from inventory.demand.partition import (
     PARTITION_SERIES,
@@ -216,7 +216,7 @@ def learned(
     found = engine.once(
         TOP,
         (book, total, history.daily, calendar.version, asked),
-        lambda: _top(book, total, history, calendar, asked, report, effects),
+        lambda: _top(book, total, history, calendar, asked, report, effects, engine),
     )
     report(TOP_SHARE, "Smoothing items")
     known = Levels.joined(list(engine.each(steps.LEVELS, shops, (found.guide,), own)))
@@ -256,6 +256,7 @@ def _top(
     asked: Asked,
     report: Report,
     effects: promotions.Effects | None,
+    engine: Engine,
 ) -> Top:
     spans = sample_ranges(len(book.items), len(book.regions))
     plain = list(partitions(history.counted(), book, spans))
@@ -268,7 +269,8 @@ def _top(
         calendar,
         asked,
         lambda done, doing: report(TOP_SHARE * done, doing),
-        lambda guide: sample_pasts(sampled, guide),
+        sampled,
+        engine,
     )
 
 

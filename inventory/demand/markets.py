@@ -1,20 +1,22 @@
 """Markets: the few series at the top, where effort pays: regions and categories of a brand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inventory.demand import steps
 from inventory.demand.book import DAYS, Book, Guide
 from inventory.demand.calendar import Calendar
-from inventory.demand.calibration import calibration, neutral
+from inventory.demand.calibration import Trials, neutral
 from inventory.demand.closures import coming
+from inventory.demand.engine import Engine
 from inventory.demand.event_weeks import Named, named_weeks
-from inventory.demand.levels import Part
 from inventory.demand.members import Weekly
-from inventory.demand.partition import Base, Partition, past
+from inventory.demand.partition import Base, Partition
 from inventory.demand.regions import MEMBERS, Asked, Layer, Outlook, Report, forecast_layer
 from inventory.demand.season import Season, season
 
@@ -51,20 +53,23 @@ def top(
     calendar: Calendar,
     asked: Asked,
     report: Report,
-    sample: Callable[[Guide], Sequence[Part]],
+    sample: Sequence[Partition],
+    engine: Engine,
 ) -> Top:
     """Returns the outlook of the whole brand from what its partitions add up to.
 
-    `daily` is [day, region]; `sample` gives the pasts of a sample of items under a guide.
+    `daily` is [day, region]; the quantiles of a `sample` of items are held against its past.
     """
     seasons = season(total.category, book.first, book.gap + book.horizon)
     if book.weeks < 1 or not total.category.any():
         seasons = Season.none(len(book.categories), book.weeks, book.gap + book.horizon)
     left = coming(total.region.sum(axis=0), book.gap + book.horizon)
     draft = Guide(replace(seasons, ahead=seasons.ahead * left), neutral())
-    guide = replace(draft, calibration=calibration(stacked(sample(draft))))
+    own = [(shop.effects,) for shop in sample]
+    tried = engine.each(steps.TRIALS, sample, (draft,), own)  # others begin while this goes on
     markets = forecast_layer(_market_layer(book, total, daily, calendar), asked, report)
     categories = _categories(book, total, asked, calendar)
+    guide = replace(draft, calibration=reduce(Trials.__add__, tried).calibration())
     open_share = left[book.gap :]
     return Top(markets.closed(open_share), categories and categories.closed(open_share), guide)
 
@@ -81,31 +86,6 @@ def _categories(book: Book, total: Base, asked: Asked, calendar: Calendar) -> Ou
     named = _named(book, calendar, (largest,)) * len(book.categories)
     layer = Layer(book.categories, Weekly(total.category, book.first, book.gap, named))
     return forecast_layer(layer, asked, lambda done, doing: None)
-
-
-def stacked(parts: Sequence[Part]) -> Part:
-    """Returns several pasts as one."""
-
-    def joined(name: str) -> NDArray[np.generic] | None:
-        columns = [getattr(part, name) for part in parts]
-        if all(column is None for column in columns):
-            return None
-        shapes = [part.demand.shape for part in parts]
-        return np.concatenate(
-            [
-                np.full(shape, name != "hidden", dtype=bool if name == "hidden" else float)
-                if column is None
-                else column
-                for column, shape in zip(columns, shapes, strict=True)
-            ]
-        )
-
-    return Part(*(joined(name) for name in ("demand", "hidden", "season", "lift")))  # type: ignore[arg-type]
-
-
-def sample_pasts(sampled: Sequence[Partition], guide: Guide) -> list[Part]:
-    """Returns the pasts of sampled partitions."""
-    return [past(partition, guide) for partition in sampled]
 
 
 def _named(book: Book, calendar: Calendar, regions: Sequence[str]) -> tuple[Named, ...]:

@@ -1,5 +1,6 @@
 """Members: the methods that forecast the weeks of a market or of a category."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -121,10 +122,23 @@ def level(demand: Floats) -> Floats:
 
     Smoothing alone where many weeks are empty: what ignores large weeks there ignores demand.
     """
-    mean = smooth(demand).level
-    robust = (mean + huber_level(demand) + np.median(demand[:, -LATEST:], axis=1)) / 3.0
-    often = (demand[:, -SPREAD_WEEKS:] > 0).mean(axis=1) >= BUSY_SHARE
-    return np.asarray(np.where(often, robust, mean))
+    return np.asarray(levels_before(demand, (demand.shape[1],))[0])
+
+
+def levels_before(demand: Floats, ends: Sequence[int]) -> Floats:
+    """Returns the level of each series as it stood before each of some weeks, [end, series].
+
+    All are smoothed at once: for an early end, the weeks from there on are hidden.
+    """
+    series, weeks = demand.shape
+    hidden = np.repeat(np.arange(weeks) >= np.array(ends)[:, None], series, axis=0)
+    every = np.tile(demand, (len(ends), 1))
+    mean = smooth(every, hidden).level.reshape(len(ends), series)
+    robust = huber_level(every, hidden).reshape(len(ends), series)
+    median = np.array([np.median(demand[:, max(0, end - LATEST) : end], axis=1) for end in ends])
+    recent = [demand[:, max(0, end - SPREAD_WEEKS) : end] > 0 for end in ends]
+    often = np.array([sold.mean(axis=1) for sold in recent]) >= BUSY_SHARE
+    return np.asarray(np.where(often, (mean + robust + median) / 3.0, mean))
 
 
 def _spread(plain: Floats, mean: Floats, gap: int) -> Floats:
@@ -159,10 +173,10 @@ def _ratios(plain: Floats) -> Floats | None:
     ends = range(max(LATEST, weeks - SPREAD_WEEKS), weeks, SPREAD_STEP)
     if len(ends) < LATEST:
         return None
-    said = [(end, level(plain[:, :end])) for end in ends]
+    said = levels_before(plain, ends)
     seen = [
         np.divide(plain[:, end + step], made, out=np.ones_like(made), where=made > _LEAST)
-        for end, made in said
+        for end, made in zip(ends, said, strict=True)
         for step in range(SPREAD_AHEAD)
         if end + step < weeks
     ]

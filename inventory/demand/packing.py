@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inventory.demand.book import Book, Cells, Guide
+from inventory.demand.calibration import Trials
 from inventory.demand.levels import Levels
 from inventory.demand.partition import Base, Partition
 from inventory.demand.promotions import Effects, Losses, Tally
@@ -23,7 +24,7 @@ KNOWN: Mapping[str, type] = MappingProxyType(
         kind.__name__: kind
         for kind in (
             Base, Book, Cells, Effects, Guide, Levels, Losses, Partition, Season, Sparse, Tally,
-            Terms,
+            Terms, Trials,
         )
     }
 )  # fmt: skip
@@ -44,27 +45,39 @@ def pack(value: Any) -> bytes:
     A package is the length of a JSON text, that text, and the arrays that it describes, one after
     another. Raises `TypeError` for what is neither a dataclass nor made of arrays and plain values.
     """
+    return b"".join(packed(value))
+
+
+def packed(value: Any) -> list[bytes | memoryview]:
+    """Returns the package of a value in pieces, arrays not copied where they lie in one."""
     arrays: Arrays = []
     told = {"value": _told(value, arrays), "arrays": [(one.dtype.str, one.shape) for one in arrays]}
     text = json.dumps(told, separators=(",", ":")).encode()
-    pieces = [len(text).to_bytes(LENGTH, "big"), text, bytes(-(LENGTH + len(text)) % ALIGNED)]
+    pieces: list[bytes | memoryview] = [
+        len(text).to_bytes(LENGTH, "big"),
+        text,
+        bytes(-(LENGTH + len(text)) % ALIGNED),
+    ]
     for one in arrays:
-        pieces += [one.tobytes(), bytes(-one.nbytes % ALIGNED)]
-    return b"".join(pieces)
+        flat = np.ascontiguousarray(one).reshape(-1).view(np.uint8)
+        pieces += [flat.data, bytes(-one.nbytes % ALIGNED)]
+    return pieces
 
 
-def unpack(content: bytes, *more: type) -> Any:
+def unpack(content: bytes | memoryview, *more: type) -> Any:
     """Returns what was packed; raises `ValueError` or `KeyError` for what was not.
 
     Arrays look into the package and cannot be written to.
     """
     known = {**KNOWN, **{kind.__name__: kind for kind in more}}
     end = LENGTH + int.from_bytes(content[:LENGTH], "big")
-    told = json.loads(content[LENGTH:end])
+    told = json.loads(bytes(content[LENGTH:end]))
     return _made(told["value"], _arrays(content, end, told["arrays"]), known)
 
 
-def _arrays(content: bytes, begin: int, told: Sequence[tuple[str, Sequence[int]]]) -> Arrays:
+def _arrays(
+    content: bytes | memoryview, begin: int, told: Sequence[tuple[str, Sequence[int]]]
+) -> Arrays:
     arrays: Arrays = []
     for kind, shape in told:
         begin += -begin % ALIGNED

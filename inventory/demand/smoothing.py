@@ -215,29 +215,31 @@ def _spread(
     return spread, at_marks
 
 
-def huber_level(demand: Floats) -> Floats:
+def huber_level(demand: Floats, hidden: Flags | None = None) -> Floats:
     """Returns the level of few series by smoothing that large misses pull no more than usual ones.
 
     A miss counts at most 1.5 mean absolute misses (after Gelper, Fried and Croux, Robust
     forecasting with exponential and Holt-Winters smoothing, 2010); alpha has the smallest absolute
-    error in sample. `demand` is [series, week].
+    error in sample. `demand` is [series, week]; `hidden` weeks at the end of a series say nothing,
+    but the first ones open its level.
     """
+    seen = np.ones_like(demand) if hidden is None else (~hidden).astype(np.float64)
     best: Floats = demand[:, :START_WEEKS].mean(axis=1)
     least = np.full(len(demand), np.inf)
     for alpha in ALPHAS[1:]:
-        level, error = _huber_pass(demand, alpha)
+        level, error = _huber_pass(demand, seen, alpha)
         best = np.where(error < least, level, best)
         least = np.minimum(error, least)
     return best
 
 
-def _huber_pass(demand: Floats, alpha: float) -> tuple[Floats, Floats]:
+def _huber_pass(demand: Floats, seen: Floats, alpha: float) -> tuple[Floats, Floats]:
     level: Any = np.median(demand[:, :START_WEEKS], axis=1)
     scale = np.maximum(np.abs(demand[:, :START_WEEKS] - level[:, None]).mean(axis=1), 1e-9)
     error = np.zeros(len(demand))
-    for week in demand.T:
-        miss = week - level
+    for week, counts in zip(demand.T, seen.T, strict=True):
+        miss = (week - level) * counts
         error += np.abs(miss)
         level = level + alpha * np.clip(miss, -1.5 * scale, 1.5 * scale)
-        scale = scale + 0.1 * (np.minimum(np.abs(miss), 3.0 * scale) - scale)
+        scale = scale + 0.1 * (np.minimum(np.abs(miss), 3.0 * scale) - scale) * counts
     return np.asarray(level), error

@@ -32,7 +32,7 @@ class Terms:
 
     def matrix(self, values: Floats, begin: int, end: int, weeks: int, empty: float) -> Floats:
         """Returns one column of the terms for series `begin` to `end`, [series, week]."""
-        low, high = np.searchsorted(self.series, (begin, end))
+        low, high = np.searchsorted(self.series, np.array((begin, end), self.series.dtype))
         dense = np.full((end - begin, weeks), empty)
         inside = np.flatnonzero(self.week[low:high] < weeks) + low
         told = inside[~np.isnan(values[inside])]
@@ -41,7 +41,7 @@ class Terms:
 
     def series_range(self, begin: int, end: int) -> "Terms":
         """Returns the terms of series `begin` to `end`, numbered from 0."""
-        low, high = np.searchsorted(self.series, (begin, end))
+        low, high = np.searchsorted(self.series, np.array((begin, end), self.series.dtype))
         return Terms(
             (self.series[low:high] - begin).astype(np.int32),
             self.week[low:high],
@@ -77,7 +77,7 @@ class Sparse:
 
     def matrix(self, begin: int, end: int) -> Floats:
         """Returns the weekly demand of series `begin` to `end`, [series, week], zeros filled in."""
-        low, high = np.searchsorted(self.series, (begin, end))
+        low, high = np.searchsorted(self.series, np.array((begin, end), self.series.dtype))
         dense = np.zeros((end - begin, self.weeks))
         dense[self.series[low:high] - begin, self.week[low:high]] = self.quantity[low:high]
         return dense
@@ -109,7 +109,8 @@ class Sparse:
         Series are numbered from 0.
         """
         low, high = begin * len(self.regions), end * len(self.regions)
-        rows = slice(*np.searchsorted(self.series, (low, high)))
+        # Of the type of the series: another would have all of them converted to look up two.
+        rows = slice(*np.searchsorted(self.series, np.array((low, high), self.series.dtype)))
         keys = slice(*np.searchsorted(self.hidden, (low * self.weeks, high * self.weeks)))
         return replace(
             self,

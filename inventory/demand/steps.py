@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inventory.demand.book import Cells, Guide
+from inventory.demand.calibration import Trials, trials
 from inventory.demand.levels import Levels
 from inventory.demand.partition import (
     Base,
@@ -16,6 +17,7 @@ from inventory.demand.partition import (
     base,
     partition_cells,
     partition_levels,
+    past,
     promotion_losses,
     promotion_tally,
 )
@@ -23,7 +25,9 @@ from inventory.demand.promotions import Effects, Losses, Tally
 
 Floats = NDArray[np.float64]
 
-TALLY, LOSSES, BASE, LEVELS, CELLS = "tally", "losses", "base", "levels", "cells"
+TALLY, LOSSES, BASE, TRIALS, LEVELS, CELLS = (
+    "tally", "losses", "base", "trials", "levels", "cells",
+)  # fmt: skip
 
 
 def tally_step(partition: Partition) -> Tally:
@@ -39,6 +43,11 @@ def losses_step(partition: Partition, rivals: Sequence[Effects]) -> Losses:
 def base_step(partition: Partition, effects: Effects | None) -> Base:
     """Returns the plain demand by market and by category."""
     return base(replace(partition, effects=effects))
+
+
+def trials_step(partition: Partition, guide: Guide, effects: Effects | None) -> Trials:
+    """Returns how the past quantiles of its series held."""
+    return trials(past(replace(partition, effects=effects), guide))
 
 
 def levels_step(partition: Partition, guide: Guide, effects: Effects | None) -> Levels:
@@ -58,11 +67,17 @@ STEPS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         TALLY: tally_step,
         LOSSES: losses_step,
         BASE: base_step,
+        TRIALS: trials_step,
         LEVELS: levels_step,
         CELLS: cells_step,
     }
 )
 """A step takes a partition, what all partitions share, and what is its own, in this order."""
+
+
+def light(step: str, own: tuple[Any, ...]) -> bool:
+    """Whether a step is done sooner than told to another process: sums, without effects."""
+    return step in {BASE, CELLS} and own[-1] is None
 
 
 def work(step: str, partition: Partition, shared: tuple[Any, ...], own: tuple[Any, ...]) -> Any:

@@ -7,10 +7,10 @@ from inventory.demand.calibration import (
     FEWEST_WEEKS,
     FIRST_CLASS,
     ORIGINS,
-    calibration,
     neutral,
+    trials,
 )
-from inventory.demand.levels import Part, calibrated, classes, levels
+from inventory.demand.levels import Calibration, Part, calibrated, classes, levels
 from inventory.demand.quantiles import LEVELS
 
 Floats = NDArray[np.float64]
@@ -27,6 +27,10 @@ def noise(before: float, after: float, series: int = 800, weeks: int = 120) -> F
     rng = np.random.default_rng(7)
     spread = np.where(np.arange(weeks) < weeks - ORIGINS[-1], before, after)
     return np.maximum(rng.normal(RATE, spread, (series, weeks)), 1.0)
+
+
+def calibration(sample: Part) -> Calibration:
+    return trials(sample).calibration()
 
 
 def test_quantiles_that_were_too_narrow_are_widened() -> None:
