@@ -32,6 +32,13 @@ CALM_WEEKS, CALM_SHARE = 8, 0.2
 """So much of the mean is that of the last 8 weeks without the highest: one large order among
 thousands of lumpy series moves demand that is not there next week."""
 
+OWN_SHARE = 0.3
+"""Share of a series' own shape in its quantiles; the rest are those of counts."""
+
+NAIVE_SHARE, NAIVE_FROM = 0.3, 0.90
+"""From this level up, so much of a quantile is the naive forecast's: methods that err in different
+ways hold the tail better together. Lower down the naive one is too often the last week's 0."""
+
 MOST_HIDDEN = 0.2
 """Share of these weeks that may have been without stock: what fills them has no spread."""
 
@@ -130,10 +137,10 @@ def levels(part: Part, calibration: Calibration | None = None) -> Levels:
     """Returns the levels of a partition.
 
     The mean is exponential smoothing, averaged with aggregated buckets for intermittent series, and
-    leans on the last weeks without their highest. The quantiles are the mean of two: those of
-    counts with that mean and the recent spread, and those of the series' own last half year scaled
-    to the mean; the first know the rate, the second the shape, and together they lost less on real
-    orders than either. Calibrated by class last.
+    leans on the last weeks without their highest. The quantiles are weighted means: of those of
+    counts with that mean and the recent spread, of those of the series' own last half year scaled
+    to the mean, and in the upper tail of the naive forecast's. The first know the rate, the second
+    the shape, and together they lost less on real orders than each. Calibrated by class last.
     A series on which the naive forecast clearly lost less in its last three trials gets that one,
     unless it is intermittent: its last week is mostly 0, and that is no mean.
     """
@@ -183,11 +190,15 @@ def _calm(demand: Floats) -> Floats:
 def _quantiles(demand: Floats, mean: Floats, state: Smoothed, shown: Flags) -> Floats:
     counted = count_quantiles(mean, state.variance)
     old = np.flatnonzero((state.weeks >= OWN_WEEKS) & (mean > 0) & shown)
+    if not old.size:
+        return counted
     own = _own_shape(demand[old], mean[old])
     told = ~np.isnan(own[:, 0])
     rows = old[told]
-    counted[rows] = (counted[rows] + own[told]) / 2.0
-    return counted
+    counted[rows] += OWN_SHARE * (own[told] - counted[rows])
+    upper = np.array(LEVELS) >= NAIVE_FROM
+    counted[old] += NAIVE_SHARE * upper * (_naive_quantiles(demand[old]) - counted[old])
+    return monotone(counted)
 
 
 def _shown(hidden: Flags | None, count: int) -> Flags:
