@@ -1,131 +1,180 @@
-"""`bench allocation`: our exact route against HiGHS in scipy on the same linear program."""
+"""`bench allocation`: certified plans of rising size against whole linear programs.
 
+Every size runs in a process of its own, so that its peak memory is its own. Peers get the same
+problem as one sparse program; they may part units, so their optimum lies within our certificate.
+"""
+
+import json
+import resource
+import subprocess
+import sys
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
 
+from api.benchmarks.instances import Size, instance
 from api.benchmarks.measured import Line, Measured, Report, WrongAnswer
-from routing.allocation.columns import columns_of, limits_of
-from routing.allocation.constraints import linear_program, rows_of, scale_of
-from routing.allocation.glop import LinearProgram
+from routing.allocation.exact import relaxed
 from routing.allocation.problem import Problem
 from routing.allocation.solve import Solution, solve
-from routing.costs import Floats, UnitCosts
 
-TOLERANCE = 1e-6
+SMALL = Size(1_000, asking=12.0, holding=4.25, units=60.0)
+WIDE = Size(1_000, 12, 40, 4, asking=20.0, holding=7.0, units=80.0)
+LARGE = Size(10_000)
+LARGE_WIDE = Size(10_000, 30, 100, 5, asking=12.0, holding=7.4, units=50.0)
+HUGE = Size(100_000, asking=6.0, holding=3.8, units=20.0)
+
+FINE, COARSE = 5e-4, 1e-3
+"""Gaps that are asked for, as shares of the cost."""
+
+MORE, MOST = 8.0, 9.0
+"""Ten times the items should take no more than so many times the time."""
+
+PATIENCE = 60.0
+"""The peer of the wide case is stopped after so many times what we took."""
+
+SLACK = 1e-6
+PERCENT = 100.0
 
 
-class Size(NamedTuple):
-    """How many of each kind an instance has."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One size solved: seconds from arrays to the plan, cost, bound, and peak memory in MB."""
 
-    items: int
-    sites: int = 6
-    regions: int = 15
-    services: int = 5
+    seconds: float
+    cost: float
+    bound: float
+    megabytes: float
+    warm_seconds: float = 0.0
+    peer_seconds: float = 0.0
+    peer_finished: bool = True
+
+    @property
+    def gap(self) -> float:
+        """How far the plan may be from the best, in percent."""
+        return PERCENT * (self.cost - self.bound) / abs(self.cost)
 
 
-SIZES = (Size(100), Size(400))
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A size, the gap that is asked for, and what else is to be timed."""
+
+    size: Size
+    gap: float
+    seed: int
+    peer: bool = False
+    warm: bool = False
+    patience: float = 0.0
 
 
-def measure(seed: int, report: Report, sizes: tuple[Size, ...] = SIZES) -> Measured:
-    """Returns seconds from arrays to the optimum for each size, beside those of the peer.
+Run = Callable[[Asked], Ran]
 
-    The peer gets the same program after our reductions, so that only the solvers differ.
+
+def measure(seed: int, report: Report, run: Run | None = None) -> Measured:
+    """Returns seconds, gaps and memory by size, each beside a peer or what it must not exceed.
+
+    Raises `WrongAnswer` where a peer's optimum lies outside of a certificate.
     """
+    go = run or in_process
+    plans = (
+        ("small", Asked(SMALL, FINE, seed, peer=True)),
+        ("wide", Asked(WIDE, FINE, seed, peer=True, patience=PATIENCE)),
+        ("large", Asked(LARGE, FINE, seed, warm=True)),
+        ("large_wide", Asked(LARGE_WIDE, COARSE, seed)),
+        ("huge", Asked(HUGE, COARSE, seed)),
+    )
+    made: dict[str, Ran] = {}
+    for at, (name, asked) in enumerate(plans):
+        report(at / len(plans), f"Allocating {asked.size}")
+        made[name] = go(asked)
+    return Measured("allocation", seed, tuple(_lines(dict(plans), made)))
+
+
+def _lines(plans: dict[str, Asked], made: dict[str, Ran]) -> list[Line]:
     lines = []
-    for at, size in enumerate(sizes):
-        report(at / len(sizes), f"Allocating {size.items} items")
-        problem = instance(size, seed)
-        solution = solve(problem)
-        peer = _peer_seconds(problem, solution)
-        ours = solution.build_seconds + solution.solve_seconds
-        case = f"{' x '.join(str(length) for length in size)}, {len(solution.units):,} columns"
-        lines.append(Line(case, "total", "s", ours, "scipy linprog (HiGHS)", peer))
-    return Measured("allocation", seed, tuple(lines))
+    for name in ("small", "wide"):
+        peer = "one GLOP solve" + ("" if made[name].peer_finished else ", stopped unfinished")
+        case = str(plans[name].size)
+        lines.append(Line(case, "total", "s", made[name].seconds, peer, made[name].peer_seconds))
+    small, large, huge = made["small"], made["large"], made["huge"]
+    lines += [
+        Line(str(LARGE), "total", "s", large.seconds, f"{MORE:g} x {SMALL.items:,} items",
+             MORE * small.seconds),
+        Line(str(HUGE), "total", "s", huge.seconds, f"{MOST:g} x {LARGE.items:,} items",
+             MOST * large.seconds),
+        Line(f"{LARGE}, one site packs less", "total", "s", large.warm_seconds,
+             "without earlier prices", large.seconds),
+    ]  # fmt: skip
+    for name, asked in plans.items():
+        lines.append(
+            Line(str(asked.size), "gap", "%", made[name].gap, "asked for", PERCENT * asked.gap)
+        )
+    for name, most in (("large", 300.0), ("large_wide", 700.0), ("huge", 450.0)):
+        case = str(plans[name].size)
+        lines.append(Line(case, "memory", "MB", made[name].megabytes, "at most", most))
+    return lines
 
 
-def instance(size: Size, seed: int) -> Problem:
-    """Returns a random problem whose capacities bind; the same seed gives the same problem."""
-    rng = np.random.default_rng(seed)
-    asked = rng.gamma(1.0, 30.0, (size.items, size.regions)) * _chance(rng, size, size.regions, 0.9)
-    share = rng.gamma(1.0, 1.0, (size.items, size.sites)) * _chance(rng, size, size.sites, 0.6)
-    held = share / size.sites * asked.sum(axis=1, keepdims=True) * 1.8
-    weight = rng.lognormal(-1.0, 1.0, size.items)
-    demand, pools = np.argwhere(asked > 0), np.argwhere(held > 0)
-    kilograms = (held * weight[:, np.newaxis]).sum(axis=0) / size.services
-    outbound = np.minimum(held.sum(axis=0), asked.sum() / size.sites)
-    return Problem(
-        costs=_costs(rng, size, weight),
-        demand_item=demand[:, 0].astype(np.int32),
-        demand_region=demand[:, 1].astype(np.int32),
-        demand_units=asked[asked > 0],
-        penalty=(30 * (0.5 + weight))[demand[:, 0]],
-        pool_item=pools[:, 0].astype(np.int32),
-        pool_site=pools[:, 1].astype(np.int32),
-        pool_bonded=np.zeros(len(pools), dtype=bool),
-        pool_units=held[held > 0],
-        weight_kg=weight,
-        value=20 * (0.5 + weight),
-        outbound_units=0.8 * outbound,
-        carrier_kg=np.tile(0.7 * kilograms[:, np.newaxis], size.services),
-        fixed_cost=np.zeros(size.sites),
-        decide=np.zeros(size.sites, dtype=bool),
-        storage_cost=0.0,
-    )
+def in_process(asked: Asked) -> Ran:
+    """Returns how a size ran in a process of its own."""
+    text = json.dumps(asdict(asked))
+    ended = subprocess.run(  # noqa: S603  # our own interpreter and module
+        [sys.executable, "-m", "api.benchmarks.allocation", text],
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    if ended.returncode:
+        raise WrongAnswer(ended.stderr.strip().splitlines()[-1] if ended.stderr else "No answer.")
+    return Ran(**json.loads(ended.stdout))
 
 
-def _chance(rng: np.random.Generator, size: Size, columns: int, share: float) -> Floats:
-    return (rng.random((size.items, columns)) < share).astype(float)
-
-
-def _costs(rng: np.random.Generator, size: Size, weight: Floats) -> UnitCosts:
-    """Prices of lanes by kilogram, and nothing else that costs."""
-    lanes = rng.uniform(2, 10, size[1:])
-    nothing = np.zeros((1, 1, 1, 1))
-    return UnitCosts(
-        items=tuple(f"item {at}" for at in range(size.items)),
-        sites=tuple(f"site {at}" for at in range(size.sites)),
-        regions=tuple(f"region {at}" for at in range(size.regions)),
-        services=tuple(f"service {at}" for at in range(size.services)),
-        shipping=lanes * (0.5 + weight).reshape(-1, 1, 1, 1),
-        handling=nothing,
-        duty=nothing,
-        tax=nothing,
-        bonded_duty=nothing,
-        bonded_tax=nothing,
-        lateness=nothing,
-        carbon=nothing,
-        allowed=np.ones(size, dtype=bool),
-        late_days=nothing,
-        carbon_kg=nothing,
-    )
-
-
-def _peer_seconds(problem: Problem, solution: Solution) -> float:
-    """Seconds that the peer needs from the same arrays; raises `WrongAnswer` on another cost."""
+def run_here(asked: Asked) -> Ran:
+    """Returns how a size ran in this process; memory is the peak of all that it ever did."""
+    problem = instance(asked.size, asked.seed)
     begun = time.perf_counter()
-    limits = limits_of(problem)
-    columns = columns_of(problem, limits)
-    program = linear_program(problem, columns, rows_of(problem, columns, limits))
-    cost = _peer_cost(program) * scale_of(problem)
+    found = solve(problem, asked.gap, asked.seed, method="decomposition")
     seconds = time.perf_counter() - begun
-    if abs(cost - solution.flow_cost) > TOLERANCE * max(1.0, abs(cost)):
-        raise WrongAnswer(f"Ours costs {solution.flow_cost}, the peer's {cost}.")
-    return seconds
+    ran = Ran(seconds, found.flow_cost, found.bound, _peak_megabytes())
+    if found.bound > found.flow_cost * (1 + SLACK):
+        raise WrongAnswer(f"The bound {found.bound} exceeds the cost {found.flow_cost}.")
+    if asked.warm:
+        ran = replace(ran, warm_seconds=_again(problem, found, asked))
+    if asked.peer:
+        ran = _beside_peer(problem, asked, ran)
+    return ran
 
 
-def _peer_cost(program: LinearProgram) -> float:
-    equal = np.isfinite(program.lower)
-    matrix: Any = program.matrix  # linprog takes sparse arrays; its stubs do not say so
-    found = linprog(
-        program.objective,
-        A_eq=matrix[equal],
-        b_eq=program.upper[equal],
-        A_ub=matrix[~equal],
-        b_ub=program.upper[~equal],
-    )
-    if found.fun is None:
-        raise WrongAnswer(f"The peer found nothing: {found.message}")
-    return float(found.fun)
+def _again(problem: Problem, found: Solution, asked: Asked) -> float:
+    """Returns the seconds after an override, with the prices from before: a site packs less."""
+    outbound = problem.limits.outbound.copy()
+    outbound[0] = np.floor(outbound[0] * 0.9)
+    changed = replace(problem, limits=replace(problem.limits, outbound=outbound))
+    begun = time.perf_counter()
+    solve(changed, asked.gap, asked.seed, start=found.price, method="decomposition")
+    return time.perf_counter() - begun
+
+
+def _beside_peer(problem: Problem, asked: Asked, ran: Ran) -> Ran:
+    begun = time.perf_counter()
+    limit = asked.patience * ran.seconds if asked.patience else None
+    peer = relaxed(problem, limit)
+    seconds = time.perf_counter() - begun
+    slack = SLACK * abs(ran.cost)
+    if peer.proven and not ran.bound - slack <= peer.cost <= ran.cost + slack:
+        raise WrongAnswer(f"The peer's {peer.cost} is not from {ran.bound} to {ran.cost}.")
+    return replace(ran, peer_seconds=seconds, peer_finished=peer.proven)
+
+
+def _peak_megabytes() -> float:
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / 1024.0 if sys.platform != "darwin" else kilobytes / 1024.0**2
+
+
+def _asked(told: dict[str, Any]) -> Asked:
+    return Asked(**{**told, "size": Size(**told["size"])})
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(run_here(_asked(json.loads(sys.argv[1]))))))  # its answer

@@ -10,7 +10,7 @@ from rich.table import Table
 from api.commands.output import Report, Target, emit, json_option, progress, table
 from core.brand import Brand
 from core.folder.reader import read_brand
-from routing.allocation.allocate import allocate
+from routing.allocation.allocate import GAP, allocate
 from routing.allocation.result import Allocation
 from simulations.run import forecast_once
 from simulations.scenarios import apply, read_scenario
@@ -34,8 +34,9 @@ def a_number(context: click.Context, option: click.Parameter, value: float) -> f
     "--gap",
     type=click.FloatRange(0.0, 1.0),
     callback=a_number,
-    default=1e-6,
-    help="Gap that is good enough; the exact route always proves 1e-6.",
+    default=GAP,
+    show_default=True,
+    help="How far from the best plan is near enough, as a share of its cost.",
 )
 @click.option(
     "--out",
@@ -64,7 +65,7 @@ def command(
     """Allocates the stock of a brand folder to its forecast demand at a proven optimum."""
     brand = read_brand(folder)
     with progress("Allocating") as report:
-        made = allocate(_what_if(brand, scenario, seed, report), seed=seed, report=report)
+        made = allocate(_what_if(brand, scenario, seed, report), seed=seed, report=report, gap=gap)
     if out:
         made.save(out)
     emit(made.document(), as_json, *_tables(made, brand.currency))

@@ -22,12 +22,13 @@ presolve destroys the starting basis.
 
 @dataclass(frozen=True, eq=False)
 class LinearProgram:
-    """Minimize `objective @ x` with `lower <= matrix @ x <= upper` and `x >= 0`."""
+    """Minimize `objective @ x` with `lower <= matrix @ x <= upper` and `0 <= x <= most`."""
 
     objective: Floats
     matrix: csr_array
     lower: Floats
     upper: Floats
+    most: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def fill_sparse(model: model_builder.Model, program: LinearProgram) -> None:
     helper: Any = model.helper  # its stubs name an older numpy
     helper.fill_model_from_sparse_data(
         np.zeros(columns),
-        np.full(columns, np.inf),
+        program.most,
         program.objective,
         program.lower,
         program.upper,
@@ -67,7 +68,7 @@ def fill_sparse(model: model_builder.Model, program: LinearProgram) -> None:
 
 def fill_rows(model: model_builder.Model, program: LinearProgram) -> None:
     """Fills a model through the public interface alone, row by row."""
-    variables = [model.new_num_var(0.0, np.inf, None) for _ in program.objective]
+    variables = [model.new_num_var(0.0, float(most), None) for most in program.most]
     matrix = program.matrix
     for at, (low, high) in enumerate(zip(program.lower, program.upper, strict=True)):
         cells = slice(matrix.indptr[at], matrix.indptr[at + 1])
@@ -88,7 +89,10 @@ def _empty_model() -> model_builder.Model:
 
 
 def minimize(
-    program: LinearProgram, time_limit: float | None = None, fill: Fill | None = None
+    program: LinearProgram,
+    time_limit: float | None = None,
+    fill: Fill | None = None,
+    parameters: str = PARAMETERS,
 ) -> Basis:
     """Returns the optimal basis of a linear program that has one, or an unproven empty one.
 
@@ -99,7 +103,7 @@ def minimize(
     (fill or fastest_fill())(model, program)
     filled = time.perf_counter()
     solver = model_builder.Solver("glop")
-    solver.set_solver_specific_parameters(PARAMETERS)
+    solver.set_solver_specific_parameters(parameters)
     if time_limit is not None:
         solver.set_time_limit_in_seconds(time_limit)
     proven = solver.solve(model) == model_builder.SolveStatus.OPTIMAL

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from core.errors import BadInput
-from routing.allocation.problem import Problem
+from routing.allocation.problem import Floats, Problem
 from routing.allocation.solve import Solution
-from routing.costs import Floats
 
 COLUMNS = ("kind", "item", "site", "service", "price")
 _KINDS = ("stock", "outbound", "carrier_kg")
@@ -90,48 +89,26 @@ class Prices:
 
 
 def prices_of(problem: Problem, solution: Solution) -> Prices:
-    """Returns the prices of a solution.
+    """Returns the prices of a solution, those of its first bucket: what a unit is worth now.
 
-    The price of an item at a site that holds none is what a first unit there would save.
+    The price of stock is what taking a unit away would cost; where a site holds none of an item,
+    it is what a first unit there would save.
     """
-    costs = problem.costs
-    stock = _first_unit_prices(problem, solution)
-    held = problem.pool_item, problem.pool_site
-    stock[held] = 0.0
-    np.maximum.at(stock, held, solution.stock_price)
+    axes, limits = problem.axes, problem.limits
+    stock = np.zeros((len(axes.items), len(axes.sites)))
+    now = np.flatnonzero(problem.pools.bucket == 0)
+    held = problem.pools.item[now], problem.pools.site[now]
+    np.maximum.at(stock, held, solution.stock_price[now])
+    outbound = solution.price[: limits.carrier_begin].reshape(limits.outbound.shape)
+    carrier = solution.price[limits.carrier_begin : limits.lane_begin]
     return Prices(
-        items=costs.items,
-        sites=costs.sites,
-        services=costs.services,
+        items=axes.items,
+        sites=axes.sites,
+        services=axes.services,
         stock=stock,
-        outbound=solution.outbound_price,
-        carrier_kg=solution.carrier_price,
+        outbound=outbound[:, 0].copy(),
+        carrier_kg=carrier.reshape(limits.carrier_kg.shape)[:, :, 0].copy(),
     )
-
-
-def demand_values(problem: Problem, solution: Solution) -> Floats:
-    """Returns what serving one more unit costs, for each demand row; at most its penalty."""
-    columns = solution.columns
-    item, site = problem.pool_item[columns.pool], problem.pool_site[columns.pool]
-    shared = solution.outbound_price[site]
-    shared = shared + solution.carrier_price[site, columns.service] * problem.weight_kg[item]
-    values = problem.penalty.copy()
-    paid = columns.cost + solution.stock_price[columns.pool] + shared
-    np.minimum.at(values, columns.demand, paid)
-    return values
-
-
-def _first_unit_prices(problem: Problem, solution: Solution) -> Floats:
-    """What a unit of free stock would save at each site, shaped [item, site]."""
-    costs, weight = problem.costs, problem.weight_kg.reshape(-1, 1, 1, 1)
-    value = np.zeros((len(costs.items), len(costs.regions)))
-    value[problem.demand_item, problem.demand_region] = demand_values(problem, solution)
-    shared = solution.outbound_price[:, np.newaxis, np.newaxis]
-    shared = shared + solution.carrier_price[:, np.newaxis, :] * weight
-    saved = value[:, np.newaxis, :, np.newaxis] - costs.total - shared
-    saved = np.where(costs.allowed, saved, 0.0)
-    best: Floats = saved.max(axis=(2, 3), initial=0.0)
-    return best
 
 
 def save_prices(prices: Prices, path: Path) -> None:

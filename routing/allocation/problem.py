@@ -1,132 +1,328 @@
-"""The allocation problem of one period: frozen arrays, and checks that say how to repair them."""
+"""The allocation problem: which units serve which demand, when and from where, as frozen arrays.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+One item is a small network over time. Stock waits in *pools* (an item at a site in one customs
+state in one bucket), is shipped to *demands* (an item in a region in one bucket), or takes a
+*transfer*: it waits a bucket, moves to another site, is released from bond, is bought, or is left
+over at the end. What is not served is *unmet*, so a plan always exists. Items meet only in the
+*shared limits*: units that a site packs, kilograms that a service takes, volume of a lane and of a
+site. The decomposition prices these, and each item alone is then a min-cost flow.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import BadInput
-from core.errors import Problem as Fault
-from routing.costs import Bools, Floats, UnitCosts
+Ints = NDArray[np.signedinteger[Any]]
+"""Positions and codes: int32 where there are many of them."""
 
-Ints = NDArray[np.int32]
+Units = NDArray[np.signedinteger[Any]]
+"""Whole units: int64, or int32 where they surely fit."""
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+NOWHERE = -1
+"""Instead of a pool: where goods are bought from, and where what is left over goes."""
+
+KINDS = ("carry", "leave", "move", "release", "buy")
+CARRY, LEAVE, MOVE, RELEASE, BUY = range(len(KINDS))
+"""Kinds of transfers: to the next bucket, past the last one, to another site, out of bond, in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """The names behind positions; `buckets` are first days, `lanes` are (from, to, service)."""
+
+    items: tuple[str, ...]
+    sites: tuple[str, ...]
+    regions: tuple[str, ...]
+    services: tuple[str, ...]
+    buckets: tuple[date, ...] = (date(1970, 1, 1),)
+    lanes: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """Stock of one item at one site in one customs state and bucket; arrays [pool], by item.
+
+    `units` are those that appear in that bucket: on hand in the first one, arrivals in each.
+    """
+
+    item: Ints
+    site: Ints
+    bonded: Bools
+    bucket: Ints
+    units: Units
+
+
+@dataclass(frozen=True, eq=False)
+class Demands:
+    """Demand of one item in one region and bucket; arrays [demand], sorted by item."""
+
+    item: Ints
+    region: Ints
+    bucket: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Units of demand that are worth the same; arrays [segment], by demand, never rising in value.
+
+    `chance` is that of a unit being asked for, `value` its penalty times that. Demand that is
+    certain has one segment.
+    """
+
+    demand: Ints
+    units: Units
+    chance: Floats
+    value: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Ships:
+    """Ways in which a pool may serve a demand; arrays [ship], sorted by item.
+
+    `cost` is [way, service] in settlement currency per unit, infinite where a service may not;
+    `way` says which row holds for a ship, as costs do not depend on the bucket.
+    """
+
+    pool: Ints
+    demand: Ints
+    way: Ints
+    cost: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Transfers:
+    """What stock can do other than be shipped; arrays [transfer], sorted by item.
+
+    `start` and `end` are pools or `NOWHERE`, `cost` is per unit, `most` limits units (of one item),
+    `row` is the flat position of a shared limit or -1, and a unit takes `use` of it. `lane` is a
+    position among lanes (moves) or offers (purchases), -1 for others.
+    """
+
+    item: Ints
+    start: Ints
+    end: Ints
+    cost: Floats
+    most: Units
+    row: Ints
+    use: Floats
+    kind: NDArray[np.int8]
+    lane: Ints
+
+    @classmethod
+    def none(cls) -> "Transfers":
+        """Returns no transfers."""
+        ints, floats = np.zeros(0, np.int32), np.zeros(0)
+        units, kinds = np.zeros(0, np.int64), np.zeros(0, np.int8)
+        return cls(ints, ints, ints, floats, units, ints, floats, kinds, ints)
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """What all items share; infinite where there is no limit.
+
+    `outbound` [site, bucket] in units, `carrier_kg` [site, service, bucket], `lane_m3` [lane,
+    bucket], `storage_m3` [site, bucket]. Storage gives way at `overflow_price` per m3 and bucket
+    [site]: goods that are there are not turned away.
+    """
+
+    outbound: Floats
+    carrier_kg: Floats
+    lane_m3: Floats
+    storage_m3: Floats
+    overflow_price: Floats
+
+    @cached_property
+    def flat(self) -> Floats:
+        """All limits one after another, [row]."""
+        return np.concatenate(
+            [part.ravel() for part in (self.outbound, self.carrier_kg, self.lane_m3)]
+            + [self.storage_m3.ravel()]
+        )
+
+    @cached_property
+    def soft(self) -> Floats:
+        """What one more of each limit costs at the most, [row]; infinite where it is hard."""
+        hard = np.full(len(self.flat) - self.storage_m3.size, np.inf)
+        buckets = self.storage_m3.shape[1]
+        return np.concatenate([hard, np.repeat(self.overflow_price, buckets)])
+
+    @property
+    def carrier_begin(self) -> int:
+        """The row of the first carrier limit."""
+        return self.outbound.size
+
+    @property
+    def lane_begin(self) -> int:
+        """The row of the first lane limit."""
+        return self.outbound.size + self.carrier_kg.size
+
+    @property
+    def storage_begin(self) -> int:
+        """The row of the first storage limit."""
+        return self.lane_begin + self.lane_m3.size
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Which units serve which demand: everything that the decision depends on, for one period.
+    """Everything that an allocation depends on. Money is in settlement currency.
 
-    Demand rows and stock pools are sorted by item; ids are positions on the axes of `costs`. A
-    pool is the stock of one item at one site in one customs state, arrivals included. Quantities
-    are units, capacities hold for the whole period and are infinite where there is no limit, money
-    is in settlement currency. `storage_cost` and `fixed_cost` do not depend on the flows, except
-    that a site that is still to be decided (`decide`) costs nothing when nothing leaves it.
+    `weight_kg` and `value` are [item]. `cheapest` is the least unit cost of any lawful way to each
+    demand, also of ways that were left out; infinite where there is none. `fixed_cost` of a site is
+    charged where it is open; `decide` flags sites that may stay closed, and then nothing leaves
+    them.
     """
 
-    costs: UnitCosts
-    demand_item: Ints
-    demand_region: Ints
-    demand_units: Floats
-    penalty: Floats
-    pool_item: Ints
-    pool_site: Ints
-    pool_bonded: Bools
-    pool_units: Floats
+    axes: Axes
+    pools: Pools
+    demands: Demands
+    segments: Segments
+    ships: Ships
+    transfers: Transfers
+    limits: Limits
+    cheapest: Floats
     weight_kg: Floats
     value: Floats
-    outbound_units: Floats
-    carrier_kg: Floats
     fixed_cost: Floats
     decide: Bools
-    storage_cost: float
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self.axes.items)
+
+    @property
+    def columns(self) -> int:
+        """Size of the linear program: lawful ways to ship, transfers and segments."""
+        used = np.isfinite(self.ships.cost).sum(axis=1)
+        shipped = int(used[self.ships.way].sum())
+        return shipped + len(self.transfers.cost) + len(self.segments.value)
 
     @cached_property
-    def item_demand(self) -> Floats:
-        """Units asked for over all regions, shaped [item]."""
-        return summed(self.demand_item, self.demand_units, len(self.costs.items))
+    def demand_units(self) -> Units:
+        """Most units that each demand may ask for, [demand]."""
+        return counted(self.segments.demand, self.segments.units, len(self.demands.item))
 
     @cached_property
-    def item_stock(self) -> Floats:
-        """Units at hand over all sites, shaped [item]."""
-        return summed(self.pool_item, self.pool_units, len(self.costs.items))
+    def throughput(self) -> Units:
+        """Most units of each item that can be anywhere: all that appear or are bought, [item]."""
+        held = counted(self.pools.item, self.pools.units, self.items)
+        asked = counted(self.demands.item, self.demand_units, self.items)
+        bought = self.transfers.kind == BUY
+        item = self.transfers.item[bought]
+        return held + counted(
+            item, np.minimum(self.transfers.most[bought], asked[item]), self.items
+        )
+
+    @cached_property
+    def outbound_row(self) -> Ints:
+        """The row of the limit of outbound units of each pool, [pool]."""
+        buckets = self.limits.outbound.shape[1]
+        return np.asarray(self.pools.site * buckets + self.pools.bucket, dtype=np.int32)
+
+    @cached_property
+    def carrier_row(self) -> Ints:
+        """The row of the carrier limit of each pool's first service, [pool].
+
+        That of service c is `c * carrier_step` further.
+        """
+        _, services, buckets = self.limits.carrier_kg.shape
+        at = self.pools.site * services * buckets + self.pools.bucket
+        return np.asarray(self.limits.carrier_begin + at, dtype=np.int32)
+
+    @property
+    def carrier_step(self) -> int:
+        """Rows between the carrier limits of two services at one site."""
+        return int(self.limits.carrier_kg.shape[2])
 
 
-def summed(at: Ints, amounts: Floats, length: int) -> Floats:
-    """Returns the sums of amounts by position, shaped [length]."""
-    sums: Floats = np.bincount(at, weights=amounts, minlength=length).astype(float)
-    return sums
+def only(problem: Problem, items: Ints) -> Problem:
+    """Returns the problem of some items, rising, that meet the same limits as all did."""
+    item = np.full(problem.items, -1, np.int32)
+    item[items] = np.arange(len(items), dtype=np.int32)
+    pools, demands, segments = problem.pools, problem.demands, problem.segments
+    ships, transfers = problem.ships, problem.transfers
+    keep_pool, pool = _kept(item[pools.item] >= 0)
+    keep_demand, demand = _kept(item[demands.item] >= 0)
+    keep_segment = np.flatnonzero(demand[segments.demand] >= 0)
+    keep_ship = np.flatnonzero(demand[ships.demand] >= 0)
+    keep = np.flatnonzero(item[transfers.item] >= 0)
+    way, ship_way = np.unique(ships.way[keep_ship], return_inverse=True)
+    nowhere = np.int32(NOWHERE)
+    return replace(
+        problem,
+        axes=replace(problem.axes, items=tuple(problem.axes.items[at] for at in items)),
+        pools=Pools(
+            item[pools.item[keep_pool]],
+            pools.site[keep_pool],
+            pools.bonded[keep_pool],
+            pools.bucket[keep_pool],
+            pools.units[keep_pool],
+        ),
+        demands=Demands(
+            item[demands.item[keep_demand]],
+            demands.region[keep_demand],
+            demands.bucket[keep_demand],
+        ),
+        segments=Segments(
+            demand[segments.demand[keep_segment]],
+            segments.units[keep_segment],
+            segments.chance[keep_segment],
+            segments.value[keep_segment],
+        ),
+        ships=Ships(
+            pool[ships.pool[keep_ship]],
+            demand[ships.demand[keep_ship]],
+            ship_way.astype(np.int32),
+            ships.cost[way],
+        ),
+        transfers=Transfers(
+            item=item[transfers.item[keep]],
+            start=np.where(transfers.start[keep] < 0, nowhere, pool[transfers.start[keep]]),
+            end=np.where(transfers.end[keep] < 0, nowhere, pool[transfers.end[keep]]),
+            cost=transfers.cost[keep],
+            most=transfers.most[keep],
+            row=transfers.row[keep],
+            use=transfers.use[keep],
+            kind=transfers.kind[keep],
+            lane=transfers.lane[keep],
+        ),
+        cheapest=problem.cheapest[keep_demand],
+        weight_kg=problem.weight_kg[items],
+        value=problem.value[items],
+    )
 
 
-Complaints = Iterator[str]
+def with_limits(problem: Problem, flat: Floats) -> Problem:
+    """Returns the problem with other shared limits, [row], not below 0."""
+    limits, at, parts = problem.limits, 0, []
+    for part in (limits.outbound, limits.carrier_kg, limits.lane_m3, limits.storage_m3):
+        parts.append(np.maximum(flat[at : at + part.size], 0.0).reshape(part.shape))
+        at += part.size
+    outbound, carrier_kg, lane_m3, storage_m3 = parts
+    made = Limits(outbound, carrier_kg, lane_m3, storage_m3, limits.overflow_price)
+    return replace(problem, limits=made)
 
 
-def check(problem: Problem) -> None:
-    """Ensures that a problem can be solved as it stands; raises `BadInput` with every fault."""
-    faults = [complaint for find in CHECKS for complaint in find(problem)]
-    if faults:
-        raise BadInput([Fault("", 0, 0, fault) for fault in faults])
+def _kept(flags: Bools) -> tuple[NDArray[np.intp], Ints]:
+    """Returns the rows that stay, and where each row goes (-1: nowhere)."""
+    rows = np.flatnonzero(flags)
+    place = np.full(len(flags), -1, np.int32)
+    place[rows] = np.arange(len(rows), dtype=np.int32)
+    return rows, place
 
 
-def check_order(problem: Problem) -> Complaints:
-    """Yields a complaint where demand rows or stock pools are not sorted by item."""
-    for name, items in (("demand", problem.demand_item), ("stock", problem.pool_item)):
-        if np.any(np.diff(items) < 0):
-            yield f"Expected {name} rows sorted by item; sort them with np.lexsort first."
+def counted(at: Ints, units: Units, length: int) -> Units:
+    """Returns sums of whole units by position, [length]; exact up to 2 ** 53."""
+    return np.bincount(at, weights=units, minlength=length).astype(np.int64)
 
 
-def check_demand(problem: Problem) -> Complaints:
-    """Yields a complaint where demand or its penalty is negative, infinite or not a number."""
-    yield from _bad_amounts("demand", problem.demand_units, "give every forecast a finite mean")
-    yield from _bad_amounts("penalty", problem.penalty, "give every item a value or unmet_penalty")
-
-
-def check_stock(problem: Problem) -> Complaints:
-    """Yields a complaint where stock is negative, infinite or not a number."""
-    yield from _bad_amounts("stock", problem.pool_units, "count the stock again")
-
-
-def check_capacities(problem: Problem) -> Complaints:
-    """Yields a complaint where a capacity is negative or not a number; infinite means no limit."""
-    for name, limits in (
-        ("outbound_units", problem.outbound_units),
-        ("kg_per_week", problem.carrier_kg),
-    ):
-        if np.any(np.isnan(limits)) or np.any(limits < 0):
-            yield f"Expected {name} >= 0; leave the cell empty where there is no limit."
-
-
-def check_costs(problem: Problem) -> Complaints:
-    """Yields a complaint where an allowed lane has a cost that is infinite or not a number."""
-    for name, total in (("free", problem.costs.total), ("bonded", problem.costs.bonded_total)):
-        bad = problem.costs.allowed & ~np.isfinite(total)
-        if np.any(bad):
-            item, site, region, service = (int(at) for at in np.argwhere(bad)[0])
-            yield (
-                f"Expected a finite cost of {name} stock from {problem.costs.sites[site]} to "
-                f"{problem.costs.regions[region]} by {problem.costs.services[service]} for "
-                f"{problem.costs.items[item]}; correct the rate or forbid the lane."
-            )
-
-
-def check_weights(problem: Problem) -> Complaints:
-    """Yields a complaint where the weight of an item is negative, infinite or not a number."""
-    yield from _bad_amounts("weight_kg", problem.weight_kg, "correct items.csv")
-
-
-def _bad_amounts(name: str, amounts: Floats, repair: str) -> Complaints:
-    bad = ~np.isfinite(amounts) | (amounts < 0)
-    if np.any(bad):
-        first = float(amounts[bad][0])
-        yield f"Expected a finite {name} >= 0, got {first} in {int(bad.sum())} rows; {repair}."
-
-
-CHECKS: tuple[Callable[[Problem], Complaints], ...] = (
-    check_order,
-    check_demand,
-    check_stock,
-    check_capacities,
-    check_costs,
-    check_weights,
-)
+def summed(at: Ints, amounts: NDArray[np.generic], length: int) -> Floats:
+    """Returns sums of amounts by position, [length]."""
+    return np.asarray(np.bincount(at, weights=amounts, minlength=length), dtype=np.float64)

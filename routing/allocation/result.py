@@ -1,7 +1,6 @@
 """Results: what an allocation decides, costs and proves, as tables and as one document."""
 
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +8,21 @@ import numpy as np
 import pandas as pd
 
 from core.brand import Brand
-from routing.allocation.columns import of_column, per_unit
 from routing.allocation.explain import BindingRow, binding_rows, unmet_reasons
 from routing.allocation.prices import Prices, prices_of, save_prices
-from routing.allocation.problem import Problem, summed
+from routing.allocation.problem import CARRY, LEAVE, MOVE, RELEASE, Floats, Ints, Problem, summed
 from routing.allocation.solve import Solution
-from routing.costs import Floats, picked
+from routing.costs import UnitCosts, picked
 
-OPTIMAL_GAP = 1e-6
-"""A plan proven this close to the bound counts as optimal."""
+LEAST_GAP = 1e-6
+"""Rounding of sums; a plan this near the bound is optimal whatever was asked for."""
+
+STORED = (CARRY, LEAVE)
+"""Transfers that stay where they are and pay for room."""
 
 STOCK_ROWS = 50
 """So many binding stock rows are listed in a document; the prices hold all of them."""
 
-MOVES = ("bucket", "from_site", "to_site", "service", "item", "quantity", "unit_cost")
 WEIGHED = frozenset({"lateness", "carbon", "unmet"})
 """Costs that count in the decision but that nobody pays."""
 
@@ -31,11 +31,12 @@ _DAYS_PER_YEAR = 365.25
 
 @dataclass(frozen=True, eq=False)
 class Allocation:
-    """A plan for one period, in settlement currency and units.
+    """A plan for the buckets of the horizon, in settlement currency and whole units.
 
-    `status` is `optimal`, `feasible` (proven within `gap`, which is above 1e-6) or `stopped` (the
-    time limit came first and nothing is served). `objective` is the sum of `costs`, recomputed from
-    the flows, and `bound` is a cost that no plan undercuts.
+    `status` is `optimal` (proven within the gap that was asked for), `feasible` (proven within
+    `gap`, which is wider) or `stopped` (the time limit came first). `objective` is the sum of
+    `costs`, recomputed from the flows, and `bound` is a cost that no plan undercuts. `units` are
+    expected ones: demand that is uncertain counts by its chance.
     """
 
     status: str
@@ -86,58 +87,128 @@ class Allocation:
 
 
 def result_of(
-    brand: Brand, problem: Problem, solution: Solution, seconds: dict[str, float]
+    brand: Brand,
+    costs: UnitCosts,
+    problem: Problem,
+    solution: Solution,
+    seconds: dict[str, float],
+    asked_gap: float,
 ) -> Allocation:
     """Returns the result of a solution; its objective is recomputed from the flows.
 
     Raises `ArithmeticError` where the bound exceeds the objective, which no correct pair of plan
     and prices can do.
     """
-    costs = _costs(problem, solution)
-    objective = float(sum(costs.values()))
-    constant = problem.storage_cost + float(problem.fixed_cost[~problem.decide].sum())
+    flows = _Flows.of(problem, costs, solution)
+    spent = _costs(problem, solution, flows)
+    objective = float(sum(spent.values()))
+    constant = float(problem.fixed_cost[~problem.decide].sum())
     bound = solution.bound + constant
-    if bound > objective + OPTIMAL_GAP * max(1.0, abs(objective)):
+    if bound > objective + LEAST_GAP * max(1.0, abs(objective)):
         raise ArithmeticError(f"The bound {bound} exceeds the objective {objective}.")
     gap = max(0.0, objective - bound) / max(1.0, abs(objective))
     return Allocation(
-        status=_status(solution, gap),
-        method="exact",
+        status=_status(solution, gap, asked_gap),
+        method=solution.method,
         objective=objective,
         bound=min(bound, objective),
         gap=gap,
         seconds=seconds,
         units=_units(problem, solution),
-        costs=costs,
-        kpis=_kpis(brand, problem, solution, costs),
+        costs=spent,
+        kpis=_kpis(brand, problem, solution, flows, spent),
         open_sites=_open_sites(problem, solution),
         binding=binding_rows(problem, solution, STOCK_ROWS),
-        flows=_flows(problem, solution, brand.today),
-        moves=_no_moves(),
-        unmet=_unmet(problem, solution, brand.today),
+        flows=flows.table(problem),
+        moves=_moves(problem, solution),
+        unmet=_unmet(problem, solution),
         prices=prices_of(problem, solution),
     )
 
 
-def _status(solution: Solution, gap: float) -> str:
-    if not solution.proven:
-        return "stopped"
-    return "optimal" if gap <= OPTIMAL_GAP else "feasible"
+@dataclass(frozen=True, eq=False)
+class _Flows:
+    """Units shipped, a row for each pool, demand and service that they use; arrays [flow]."""
+
+    pool: Ints
+    demand: Ints
+    lane: tuple[Ints, Ints, Ints, Ints]
+    units: Floats
+    unit_cost: Floats
+    costs: UnitCosts
+    bonded: "np.ndarray[Any, np.dtype[np.bool_]]"
+
+    @classmethod
+    def of(cls, problem: Problem, costs: UnitCosts, solution: Solution) -> "_Flows":
+        ship, service = np.nonzero(solution.plan.shipped)
+        pool, demand = problem.ships.pool[ship], problem.ships.demand[ship]
+        lane = (
+            problem.pools.item[pool],
+            problem.pools.site[pool],
+            problem.demands.region[demand],
+            service.astype(np.int32),
+        )
+        return cls(
+            pool,
+            demand,
+            lane,
+            solution.plan.shipped[ship, service].astype(float),
+            problem.ships.cost[problem.ships.way[ship], service],
+            costs,
+            problem.pools.bonded[pool],
+        )
+
+    def per_unit(self, free: Floats, bonded: Floats) -> Floats:
+        """Returns one term of cost for each flow, by the customs state of its pool."""
+        return np.where(self.bonded, picked(bonded, *self.lane), picked(free, *self.lane))
+
+    def table(self, problem: Problem) -> pd.DataFrame:
+        """Returns units by bucket, site, region, service, item and state of the stock."""
+        axes = problem.axes
+        item, site, region, service = self.lane
+        return pd.DataFrame(
+            {
+                "bucket": _bucket(problem, problem.pools.bucket[self.pool]),
+                "site": _named(axes.sites, site),
+                "region": _named(axes.regions, region),
+                "service": _named(axes.services, service),
+                "item": _named(axes.items, item),
+                "quantity": self.units,
+                "unit_cost": self.unit_cost,
+                "customs": pd.Series(np.where(self.bonded, "bonded", "free"), dtype="str"),
+            }
+        )
 
 
-def _costs(problem: Problem, solution: Solution) -> dict[str, float]:
-    terms = {name: float(solution.units @ each) for name, each in _terms(problem, solution).items()}
+def _status(solution: Solution, gap: float, asked: float) -> str:
+    if gap <= max(asked, LEAST_GAP):
+        return "optimal"
+    return "feasible" if solution.proven else "stopped"
+
+
+def _costs(problem: Problem, solution: Solution, flows: _Flows) -> dict[str, float]:
+    terms = {
+        name: float(flows.units @ flows.per_unit(*each))
+        for name, each in _terms(flows.costs).items()
+    }
+    kind, spent = problem.transfers.kind, solution.plan.moved * problem.transfers.cost
+    over = np.maximum(solution.plan.use(problem) - problem.limits.flat, 0.0)
+    soft = np.isfinite(problem.limits.soft) & (over > 0)
+    released = float(spent[kind == RELEASE].sum())
     return terms | {
-        "storage": problem.storage_cost,
-        "fixed": float(problem.fixed_cost[_used_or_open(problem, solution)].sum()),
-        "unmet": float(solution.unmet @ problem.penalty),
+        "duty": terms["duty"] + released,
+        "storage": float(
+            spent[np.isin(kind, STORED)].sum() + over[soft] @ problem.limits.soft[soft]
+        ),
+        "moves": float(spent[kind == MOVE].sum()),
+        "fixed": float(problem.fixed_cost[_is_open(problem, solution)].sum()),
+        "unmet": float(solution.plan.unmet @ problem.segments.value),
     }
 
 
-def _terms(problem: Problem, solution: Solution) -> dict[str, Floats]:
-    """Each term of the unit cost of every column."""
-    costs = problem.costs
-    terms = {
+def _terms(costs: UnitCosts) -> dict[str, tuple[Floats, Floats]]:
+    """Each term of the unit cost, of free stock and of stock in bond."""
+    return {
         "shipping": (costs.shipping, costs.shipping),
         "handling": (costs.handling, costs.handling),
         "duty": (costs.duty, costs.bonded_duty),
@@ -145,104 +216,95 @@ def _terms(problem: Problem, solution: Solution) -> dict[str, Floats]:
         "lateness": (costs.lateness, costs.lateness),
         "carbon": (costs.carbon, costs.carbon),
     }
-    return {
-        name: per_unit(problem, solution.columns, free, bonded)
-        for name, (free, bonded) in terms.items()
-    }
 
 
 def _units(problem: Problem, solution: Solution) -> dict[str, float]:
-    return {
-        "demand": float(problem.demand_units.sum()),
-        "served": float(problem.demand_units.sum() - solution.unmet.sum()),
-        "unmet": float(solution.unmet.sum()),
-    }
+    """Expected units: those of a segment count by the chance that they are asked for."""
+    chance = problem.segments.chance
+    demand = float(problem.segments.units @ chance)
+    unmet = float(solution.plan.unmet @ chance)
+    return {"demand": demand, "served": demand - unmet, "unmet": unmet}
 
 
-def _used_or_open(problem: Problem, solution: Solution) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-    """Sites that are open anyway, and sites to be decided from which something leaves."""
-    site = of_column(problem, solution.columns)[1]
-    leaving = summed(site, solution.units, len(problem.costs.sites))
-    return ~problem.decide | (leaving > 0)
+def _is_open(problem: Problem, solution: Solution) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """Sites that are open anyway, and sites to be decided that are opened."""
+    return np.asarray(~problem.decide | solution.is_open)
 
 
 def _open_sites(problem: Problem, solution: Solution) -> tuple[str, ...]:
-    used = _used_or_open(problem, solution)
-    return tuple(site for site, is_open in zip(problem.costs.sites, used, strict=True) if is_open)
+    used = _is_open(problem, solution)
+    return tuple(site for site, is_open in zip(problem.axes.sites, used, strict=True) if is_open)
 
 
 def _kpis(
-    brand: Brand, problem: Problem, solution: Solution, costs: dict[str, float]
+    brand: Brand, problem: Problem, solution: Solution, flows: _Flows, spent: dict[str, float]
 ) -> dict[str, float]:
     """Shares of demand and of the value served, averages per unit, and emissions in kg.
 
     Logistics cost is what is paid: lateness, carbon and unmet demand are weighed, not paid.
     """
-    columns = solution.columns
-    lane = of_column(problem, columns)
-    units, served = solution.units, max(float(solution.units.sum()), 1e-12)
-    value = float(units @ problem.value[lane[0]])
-    logistics = sum(amount for name, amount in costs.items() if name not in WEIGHED)
-    late_days = picked(problem.costs.late_days, *lane)
-    demand = float(problem.demand_units.sum())
-    stock_value = float(problem.pool_units @ problem.value[problem.pool_item])
+    units, total = flows.units, float(flows.units.sum())
+    shipped = max(total, 1e-12)
+    expected = _units(problem, solution)
+    value = float(units @ problem.value[flows.lane[0]])
+    logistics = sum(amount for name, amount in spent.items() if name not in WEIGHED)
+    late_days = picked(flows.costs.late_days, *flows.lane)
+    stock_value = float(problem.pools.units @ problem.value[problem.pools.item])
     years = brand.horizon_weeks * 7 / _DAYS_PER_YEAR
     return {
-        "fill": float(units.sum()) / demand if demand else 1.0,
-        "on_time": float(units @ (late_days <= 0)) / served if units.sum() else 1.0,
-        "late_days_per_unit": float(units @ late_days) / served,
+        "fill": expected["served"] / expected["demand"] if expected["demand"] else 1.0,
+        "on_time": float(units @ (late_days <= 0)) / shipped if total else 1.0,
+        "late_days_per_unit": float(units @ late_days) / shipped,
         "logistics_cost": logistics,
-        "cost_per_unit": logistics / served if units.sum() else 0.0,
+        "cost_per_unit": logistics / shipped if total else 0.0,
         "logistics_cost_share": logistics / value if value else 0.0,
         "served_value": value,
-        "carbon_kg": float(units @ picked(problem.costs.carbon_kg, *lane)),
+        "carbon_kg": float(units @ picked(flows.costs.carbon_kg, *flows.lane)),
         "inventory_turns": value / years / stock_value if stock_value else 0.0,
     }
 
 
-def _flows(problem: Problem, solution: Solution, bucket: date) -> pd.DataFrame:
-    """Units by site, region, service and item; `customs` is the state of the stock they leave."""
-    used = np.flatnonzero(solution.units > 0)
-    item, site, region, service = (at[used] for at in of_column(problem, solution.columns))
-    bonded = problem.pool_bonded[solution.columns.pool[used]]
+def _moves(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Units moved between sites by the bucket in which they leave."""
+    transfers, axes = problem.transfers, problem.axes
+    used = np.flatnonzero((transfers.kind == MOVE) & (solution.plan.moved > 0))
+    start = transfers.start[used]
+    ends = np.array(axes.lanes, dtype=object).reshape(-1, 3)[transfers.lane[used]]
     return pd.DataFrame(
         {
-            "bucket": _bucket(bucket, len(used)),
-            "site": _named(problem.costs.sites, site),
-            "region": _named(problem.costs.regions, region),
-            "service": _named(problem.costs.services, service),
-            "item": _named(problem.costs.items, item),
-            "quantity": solution.units[used],
-            "unit_cost": solution.columns.cost[used],
-            "customs": pd.Series(np.where(bonded, "bonded", "free"), dtype="str"),
+            "bucket": _bucket(problem, problem.pools.bucket[start]),
+            "from_site": pd.Series(ends[:, 0], dtype="str"),
+            "to_site": pd.Series(ends[:, 1], dtype="str"),
+            "service": pd.Series(ends[:, 2], dtype="str"),
+            "item": _named(axes.items, transfers.item[used]),
+            "quantity": solution.plan.moved[used].astype(float),
+            "unit_cost": transfers.cost[used],
         }
     )
 
 
-def _unmet(problem: Problem, solution: Solution, bucket: date) -> pd.DataFrame:
-    """Units that stay unmet by region and item, with the penalty of one and the reason."""
-    left = np.flatnonzero(solution.unmet > OPTIMAL_GAP * np.maximum(problem.demand_units, 1.0))
+def _unmet(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Expected units unmet by bucket, region and item, with their mean penalty and the reason."""
+    demands, segments = problem.demands, problem.segments
+    count = len(demands.item)
+    expected = summed(segments.demand, solution.plan.unmet * segments.chance, count)
+    lost = summed(segments.demand, solution.plan.unmet * segments.value, count)
+    left = np.flatnonzero(expected > LEAST_GAP)
     return pd.DataFrame(
         {
-            "bucket": _bucket(bucket, len(left)),
-            "region": _named(problem.costs.regions, problem.demand_region[left]),
-            "item": _named(problem.costs.items, problem.demand_item[left]),
-            "quantity": solution.unmet[left],
-            "penalty": problem.penalty[left],
+            "bucket": _bucket(problem, demands.bucket[left]),
+            "region": _named(problem.axes.regions, demands.region[left]),
+            "item": _named(problem.axes.items, demands.item[left]),
+            "quantity": expected[left],
+            "penalty": lost[left] / expected[left],
             "reason": pd.Series(unmet_reasons(problem, solution)[left], dtype="str"),
         }
     )
 
 
-def _no_moves() -> pd.DataFrame:
-    """One period moves nothing between sites; the table keeps its columns."""
-    text = ("from_site", "to_site", "service", "item")
-    types = dict.fromkeys(text, "str") | {"bucket": "datetime64[us]"}
-    return pd.DataFrame({name: pd.Series(dtype=types.get(name, "float64")) for name in MOVES})
-
-
-def _bucket(bucket: date, rows: int) -> "pd.Series[pd.Timestamp]":
-    return pd.Series(np.full(rows, np.datetime64(bucket, "us")), dtype="datetime64[us]")
+def _bucket(problem: Problem, bucket: Ints) -> "pd.Series[pd.Timestamp]":
+    starts = np.array(problem.axes.buckets, dtype="datetime64[us]")
+    return pd.Series(starts[bucket], dtype="datetime64[us]")
 
 
 def _named(names: tuple[str, ...], at: "np.ndarray[Any, np.dtype[np.int32]]") -> "pd.Series[str]":

@@ -1,125 +1,223 @@
-"""The exact route: one linear program, its flows made feasible to the last digit, its proof."""
+"""Solving: the exact route for small problems, the decomposition for all others, one result.
+
+Whatever found the plan, the proof is made here again: at the prices of the result every item does
+what is cheapest for it, and that cost less what the limits are worth is a bound on every plan.
+"""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from routing.allocation.columns import Columns, columns_of, limits_of, of_column
-from routing.allocation.constraints import Rows, linear_program, rows_of, scale_of
-from routing.allocation.glop import Basis, Fill, minimize
-from routing.allocation.problem import Ints, Problem, check, summed
-from routing.costs import Floats
+from routing.allocation.answers import Household
+from routing.allocation.checks import check
+from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
+from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
+from routing.allocation.plan import Plan
+from routing.allocation.problem import Bools, Floats, Problem
+from routing.allocation.whole import whole_plan
 
-_DUST = 1e-9
-"""Flows below this share of a mean demand row are rounding of the solver."""
+EXACT_COLUMNS = 50_000
+"""Problems with more columns are decomposed."""
+
+MASTER_SHARE = 0.5
+"""Share of the gap that a mixture may use up; the rest is for whole units."""
+
+ATTEMPTS = 4
+"""So often the loop is asked to go on where whole units cost more than was left for them."""
+
+WHOLE_SECONDS = 20.0
+"""Time for the proof of whole units of a small problem, unless somebody gives another."""
+
+DECIDED_SECONDS = 120.0
+"""Time for the proof of which sites to open."""
+
+TIGHT = 1e-9
+
+Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Flows and prices of one problem, feasible exactly.
+    """A plan in whole units, its prices [row], and the proof.
 
-    `units` per column and `unmet` per demand row; `stock_price` per pool, `outbound_price` per
-    site, `carrier_price` [site, service], all in settlement currency per unit or kilogram.
-    `flow_cost` is what flows and unmet units cost; `bound` is a lower bound of it, computed from
-    the prices alone, so that it holds whatever the solver did. `proven` is false when the time
-    limit came first; then nothing is served.
+    `flow_cost` is what flows, unmet units and sites opened cost, `bound` is a cost that no plan
+    undercuts. `stock_price` is what one unit in each pool is worth, [pool], `demand_price` what one
+    unit more of each demand would cost, [demand]. `proven` is false where time ran out.
     """
 
-    columns: Columns
-    units: Floats
-    unmet: Floats
+    plan: Plan
+    price: Floats
     stock_price: Floats
-    outbound_price: Floats
-    carrier_price: Floats
+    demand_price: Floats
+    is_open: Bools
     flow_cost: float
     bound: float
+    method: str
     proven: bool
-    build_seconds: float
-    solve_seconds: float
+    rounds: int
+
+    @property
+    def gap(self) -> float:
+        """How far the plan may be from the best one, as a share of its cost."""
+        return max(0.0, self.flow_cost - self.bound) / max(abs(self.flow_cost), LEAST_COST)
 
 
-def solve(problem: Problem, time_limit: float | None = None, fill: Fill | None = None) -> Solution:
-    """Returns the cheapest plan of a problem with its shadow prices.
+def solve(
+    problem: Problem,
+    gap: float = 1e-4,
+    seed: int = 0,
+    start: Floats | None = None,
+    report: Report | None = None,
+    time_limit: float | None = None,
+    method: str = "",
+) -> Solution:
+    """Returns a plan within `gap` of the best one, or the best plan found in `time_limit` seconds.
 
-    Raises `BadInput` where the arrays cannot be solved as they stand. `time_limit` in seconds.
+    `start` are earlier prices, [row], to begin with; `method` asks for `exact` or `decomposition`.
+    Raises `BadInput` where the arrays cannot be solved as they stand.
     """
-    begun = time.perf_counter()
     check(problem)
-    limits = limits_of(problem)
-    columns = columns_of(problem, limits)
-    rows = rows_of(problem, columns, limits)
-    program = linear_program(problem, columns, rows)
-    built = time.perf_counter() - begun
-    basis = minimize(program, time_limit, fill)
-    units = _feasible_units(problem, columns, basis)
-    unmet = _unmet(problem, columns, units)
-    prices = _prices(problem, basis)
-    outbound, carrier = _shared_prices(problem, rows, prices)
-    return Solution(
-        columns=columns,
-        units=units,
-        unmet=unmet,
-        stock_price=prices[: len(problem.pool_units)],
-        outbound_price=outbound,
-        carrier_price=carrier,
-        flow_cost=float(units @ columns.cost + unmet @ problem.penalty),
-        bound=lower_bound(problem, columns, rows, prices),
-        proven=basis.proven,
-        build_seconds=built + basis.build_seconds,
-        solve_seconds=basis.solve_seconds,
+    deadline = None if time_limit is None else time.perf_counter() + time_limit
+    chosen = method or ("exact" if problem.columns <= EXACT_COLUMNS else "decomposition")
+    if problem.decide.any():
+        return _decided(problem, gap, time_limit, deadline, seed)
+    if chosen == "exact":
+        made = _exact(problem, gap, time_limit, deadline)
+        if made is not None:
+            return made
+    return _decomposed(problem, gap, seed, start, report, deadline)
+
+
+def _exact(
+    problem: Problem, gap: float, time_limit: float | None, deadline: float | None
+) -> Solution | None:
+    """Returns the exact solution; None where time ran out before there was one."""
+    found = relaxed(problem, time_limit)
+    if not found.proven:
+        return None
+    if is_whole(found, problem):
+        plan = plan_of(problem, found.columns, found.values)
+        return _told(problem, plan, found.price, "exact", rounds=1)
+    near = _decomposed(problem, gap, 0, found.price, None, deadline, groups=problem.items)
+    if near.gap <= gap:
+        return replace(near, method="exact")
+    left = WHOLE_SECONDS if deadline is None else max(deadline - time.perf_counter(), 0.1)
+    best = best_whole(problem, gap, left)
+    plan = near.plan
+    if best.plan is not None and _keeps(problem, best.plan):
+        cost = best.plan.flow_cost(problem)
+        plan = best.plan if cost < near.flow_cost else plan
+    told = _told(problem, plan, found.price, "exact", rounds=near.rounds)
+    bound = max(told.bound, near.bound, best.bound - TIGHT * abs(best.bound))
+    return replace(told, bound=min(bound, told.flow_cost))
+
+
+def _keeps(problem: Problem, plan: Plan) -> bool:
+    try:
+        plan.check(problem)
+    except ArithmeticError:
+        return False
+    return True
+
+
+def _decided(
+    problem: Problem, gap: float, time_limit: float | None, deadline: float | None, seed: int
+) -> Solution:
+    """Returns the solution of a problem with sites to be decided: opened as it pays, then solved.
+
+    Prices are those of the network that was opened.
+    """
+    found = best_whole(problem, min(gap, 1e-7), time_limit or DECIDED_SECONDS)
+    opened = _without(problem, ~found.is_open)
+    left = None if deadline is None else max(deadline - time.perf_counter(), 0.1)
+    inner = solve(opened, gap, seed, time_limit=left)
+    plan = inner.plan
+    if found.plan is not None and _keeps(problem, found.plan):
+        cheaper = found.plan.flow_cost(problem) < inner.plan.flow_cost(problem)
+        plan = found.plan if cheaper else plan
+    fixed = float(problem.fixed_cost[problem.decide & found.is_open].sum())
+    cost = plan.flow_cost(problem) + fixed
+    bound = min(found.bound - TIGHT * abs(found.bound), cost)
+    return replace(
+        inner,
+        plan=plan,
+        is_open=found.is_open,
+        flow_cost=cost,
+        bound=bound,
+        proven=found.proven,
+        method="exact",
     )
 
 
-def _feasible_units(problem: Problem, columns: Columns, basis: Basis) -> Floats:
-    """The solver's flows without dust, shrunk where its tolerance let a row overflow."""
-    units = basis.values[: len(columns.cost)]
-    units = np.where(units > _DUST, units, 0.0) * scale_of(problem)
-    item, site, _, service = of_column(problem, columns)
-    weight, cell = problem.weight_kg[item], site * problem.carrier_kg.shape[1] + service
-    units = units * _shrink(columns.demand, units, problem.demand_units)
-    units = units * _shrink(columns.pool, units, problem.pool_units)
-    units = units * _shrink(site, units, problem.outbound_units)
-    return units * _shrink(cell, units * weight, problem.carrier_kg.ravel())
+def _without(problem: Problem, closed: Bools) -> Problem:
+    """Returns the problem in which nothing leaves these sites."""
+    limits = problem.limits
+    outbound = np.where(closed[:, None], 0.0, limits.outbound)
+    return replace(
+        problem,
+        limits=replace(limits, outbound=outbound),
+        decide=np.zeros(len(problem.decide), dtype=bool),
+    )
 
 
-def _shrink(row: Ints, load: Floats, most: Floats) -> Floats:
-    """The factor on each column that brings every row down to its limit."""
-    used = summed(row, load, len(most))
-    over = used > most
-    factor: Floats = np.where(over, most, 1.0) / np.where(over, used, 1.0)
-    return factor[row]
+def _decomposed(
+    problem: Problem,
+    gap: float,
+    seed: int,
+    start: Floats | None,
+    report: Report | None,
+    deadline: float | None,
+    groups: int = 0,
+) -> Solution:
+    loop = Decomposition(problem, seed, start, groups)
+    share, late = MASTER_SHARE * gap, False
+    best = _from(problem, loop.run(share, report, deadline))
+    for _ in range(ATTEMPTS):
+        late = deadline is not None and time.perf_counter() > deadline
+        if best.gap <= gap or late:
+            break
+        share /= 4.0
+        found = loop.run(share, report, deadline)
+        made = _from(problem, found)
+        bound = max(best.bound, made.bound)
+        best = replace(made if made.flow_cost < best.flow_cost else best, bound=bound)
+    return replace(best, proven=best.gap <= gap or not late)
 
 
-def _unmet(problem: Problem, columns: Columns, units: Floats) -> Floats:
-    """Units of each demand row that no flow serves."""
-    demand = problem.demand_units
-    served = summed(columns.demand, units, len(demand))
-    return np.maximum(demand - served, 0.0)
+def _from(problem: Problem, found: Decomposed) -> Solution:
+    plan = whole_plan(problem, found)
+    return _told(
+        problem, plan, found.price, "decomposition", found.rounds, found.household, found.bound
+    )
 
 
-def _prices(problem: Problem, basis: Basis) -> Floats:
-    """What one more of each capacity would be worth; a dual of a `<=` row is its negative."""
-    return np.maximum(-basis.duals[len(problem.demand_units) :], 0.0)
-
-
-def _shared_prices(problem: Problem, rows: Rows, prices: Floats) -> tuple[Floats, Floats]:
-    """Prices of the shared rows on their axes; 0 where no row can bind."""
-    pools, sites = len(problem.pool_units), len(rows.outbound_sites)
-    outbound = np.zeros(len(problem.costs.sites))
-    outbound[rows.outbound_sites] = prices[pools : pools + sites]
-    carrier = np.zeros(problem.carrier_kg.size)
-    carrier[rows.carrier_cells] = prices[pools + sites :]
-    return outbound, carrier.reshape(problem.carrier_kg.shape)
-
-
-def lower_bound(problem: Problem, columns: Columns, rows: Rows, prices: Floats) -> float:
-    """Returns a cost that no plan can undercut, for any prices of the capacities that are >= 0.
-
-    Lagrangian bound: with capacities paid for instead of limited, each unit of demand takes its
-    cheapest way or stays unmet.
-    """
-    paid = columns.cost + rows.matrix.T @ prices
-    cheapest = problem.penalty.copy()
-    np.minimum.at(cheapest, columns.demand, paid)
-    return float(problem.demand_units @ cheapest - rows.most @ prices)
+def _told(
+    problem: Problem,
+    plan: Plan,
+    price: Floats,
+    method: str,
+    rounds: int,
+    household: Household | None = None,
+    bound: float = -np.inf,
+) -> Solution:
+    """Returns a plan with its proof and with what stock and demand are worth at its prices."""
+    plan.check(problem)
+    asked = household or Household(problem, 1, np.zeros(0, np.int32))
+    worth = asked.worth(price)
+    finite = np.isfinite(problem.limits.flat)
+    proof = worth.bound - float(price[finite] @ problem.limits.flat[finite])
+    cost = plan.flow_cost(problem)
+    return Solution(
+        plan=plan,
+        price=price,
+        stock_price=worth.pool,
+        demand_price=worth.demand,
+        is_open=np.ones(len(problem.decide), dtype=bool),
+        flow_cost=cost,
+        bound=min(max(proof, bound), cost) if proof <= cost * (1 + TIGHT) + TIGHT else proof,
+        method=method,
+        proven=True,
+        rounds=rounds,
+    )

@@ -171,7 +171,8 @@ def test_the_command_prints_one_document_and_writes_four_tables(
     assert set(document["seconds"]) == {"build", "solve", "total"}
     assert set(document["units"]) == {"demand", "served", "unmet"}
     assert set(document["costs"]) == {
-        "shipping", "handling", "duty", "tax", "lateness", "carbon", "storage", "fixed", "unmet",
+        "shipping", "handling", "duty", "tax", "lateness", "carbon", "storage", "moves",
+        "fixed", "unmet",
     }  # fmt: skip
     assert sum(document["costs"].values()) == pytest.approx(document["objective"])
     assert (document["status"], document["open_sites"]) == ("optimal", ["DE-HAM", "TH-BKK"])

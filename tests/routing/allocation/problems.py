@@ -1,134 +1,316 @@
-"""Random allocation problems with every feature, and an oracle that shares no code with us."""
+"""Random allocation problems with every feature, and oracles that share no code with us."""
 
+import itertools
 from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from routing.allocation.problem import Problem
-from routing.costs import UnitCosts
+from routing.allocation.problem import (
+    BUY,
+    CARRY,
+    LEAVE,
+    MOVE,
+    NOWHERE,
+    RELEASE,
+    Axes,
+    Demands,
+    Limits,
+    Pools,
+    Problem,
+    Segments,
+    Ships,
+    Transfers,
+)
+
+MANY = 10**9
 
 
-def unit_costs_like(rng: np.random.Generator, shape: tuple[int, int, int, int]) -> UnitCosts:
-    """Random unit costs; a tenth of the lanes are forbidden, some axes have length 1."""
-    items, sites, regions, services = shape
-    return UnitCosts(
+def named(items: int, sites: int, regions: int, services: int, buckets: int = 1) -> Axes:
+    """Axes of that many names each, buckets a week apart."""
+    return Axes(
         items=tuple(f"item {at}" for at in range(items)),
         sites=tuple(f"site {at}" for at in range(sites)),
         regions=tuple(f"region {at}" for at in range(regions)),
         services=tuple(f"service {at}" for at in range(services)),
-        shipping=rng.uniform(1, 20, shape),
-        handling=rng.uniform(0, 2, (1, sites, 1, 1)),
-        duty=rng.uniform(0, 3, (items, sites, regions, 1)),
-        tax=rng.uniform(0, 3, (items, sites, regions, 1)),
-        bonded_duty=rng.uniform(2, 6, (items, sites, regions, 1)),
-        bonded_tax=rng.uniform(2, 6, (items, sites, regions, 1)),
-        lateness=rng.uniform(0, 1, (1, sites, regions, services)),
-        carbon=rng.uniform(0, 1, shape),
-        allowed=rng.random(shape) < 0.9,
-        late_days=rng.uniform(0, 1, (1, sites, regions, services)),
-        carbon_kg=rng.uniform(0, 1, shape),
+        buckets=tuple(date(2026, 9, 7) + timedelta(weeks=at) for at in range(buckets)),
     )
 
 
-def random_problem(seed: int, items: int = 5, sites: int = 3, regions: int = 4) -> Problem:
-    """A small problem: free and bonded pools, tight and missing capacities, low penalties."""
+def random_problem(
+    seed: int,
+    items: int = 5,
+    sites: int = 3,
+    regions: int = 4,
+    buckets: int = 1,
+    most_units: int = 40,
+) -> Problem:
+    """A small problem: free and bonded pools, tight and missing limits, segments of falling worth.
+
+    With more than one bucket stock waits, moves, is released and bought, and sites fill up.
+    """
     rng = np.random.default_rng(seed)
     services = int(rng.integers(1, 4))
-    asked = np.argwhere(rng.random((items, regions)) < 0.8)
-    held = np.argwhere(rng.random((items, sites, 2)) < 0.5)
-    units = rng.uniform(0, 100, len(asked)) * 10.0 ** rng.integers(0, 4)
-    total = units.sum()
+    chains = np.argwhere(rng.random((items, sites, 2)) < 0.5)
+    asked = np.argwhere(rng.random((items, regions, buckets)) < 0.7)
+    pools = _pools(rng, chains, buckets, most_units)
+    demands = Demands(*(asked[:, at].astype(np.int32) for at in range(3)))
+    segments = _segments(rng, asked, items, most_units)
+    ships = _ships(rng, pools, demands, services)
+    total = float(segments.units.sum()) / buckets + 1.0
+    limits = Limits(
+        outbound=_limits(rng, (sites, buckets), total / sites),
+        carrier_kg=_limits(rng, (sites, services, buckets), 2.0 * total / sites),
+        lane_m3=_limits(rng, (sites, buckets), total / sites),
+        storage_m3=_limits(rng, (sites, buckets), total / sites),
+        overflow_price=rng.uniform(1, 5, sites),
+    )
+    transfers = _transfers(rng, chains, pools, buckets, limits)
+    axes = named(items, sites, regions, services, buckets)
     return Problem(
-        costs=unit_costs_like(rng, (items, sites, regions, services)),
-        demand_item=asked[:, 0].astype(np.int32),
-        demand_region=asked[:, 1].astype(np.int32),
-        demand_units=units,
-        penalty=rng.uniform(5, 60, items)[asked[:, 0]],
-        pool_item=held[:, 0].astype(np.int32),
-        pool_site=held[:, 1].astype(np.int32),
-        pool_bonded=held[:, 2].astype(bool),
-        pool_units=rng.uniform(0, 1.5 * total / max(len(held), 1), len(held)),
+        axes=replace(axes, lanes=tuple((f"site {at}", "next", "SEA") for at in range(sites))),
+        pools=pools,
+        demands=demands,
+        segments=segments,
+        ships=ships,
+        transfers=transfers,
+        limits=limits,
+        cheapest=_cheapest(demands, ships),
         weight_kg=rng.uniform(0.1, 5, items),
         value=rng.uniform(5, 100, items),
-        outbound_units=_capacities(rng, (sites,), total / sites),
-        carrier_kg=_capacities(rng, (sites, services), total / sites),
         fixed_cost=np.zeros(sites),
         decide=np.zeros(sites, dtype=bool),
-        storage_cost=0.0,
     )
 
 
-def _capacities(
-    rng: np.random.Generator, shape: tuple[int, ...], usual: float
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    drawn = rng.uniform(0, 2 * usual, shape)
-    kind = rng.random(shape)
+def _pools(rng: np.random.Generator, chains: NDArray[np.int64], buckets: int, most: int) -> Pools:
+    chain = np.repeat(np.arange(len(chains)), buckets)
+    bucket = np.tile(np.arange(buckets), len(chains))
+    units = rng.integers(0, 2 * most, len(chain)) * (rng.random(len(chain)) < 0.6)
+    return Pools(
+        chains[chain, 0].astype(np.int32),
+        chains[chain, 1].astype(np.int32),
+        chains[chain, 2].astype(bool),
+        bucket.astype(np.int32),
+        units.astype(np.int64),
+    )
+
+
+def _segments(
+    rng: np.random.Generator, asked: NDArray[np.int64], items: int, most: int
+) -> Segments:
+    count = rng.integers(1, 4, len(asked))
+    row = np.repeat(np.arange(len(asked)), count)
+    chance = rng.random(len(row))
+    order = np.lexsort((-chance, row))
+    penalty = rng.uniform(5, 60, items)
+    return Segments(
+        row.astype(np.int32),
+        rng.integers(1, most, len(row)),
+        chance[order],
+        penalty[asked[row, 0]] * chance[order],
+    )
+
+
+def _ships(rng: np.random.Generator, pools: Pools, demands: Demands, services: int) -> Ships:
+    pair = [
+        (pool, row)
+        for pool, (item, bucket) in enumerate(zip(pools.item, pools.bucket, strict=True))
+        for row in np.flatnonzero((demands.item == item) & (demands.bucket == bucket))
+    ]
+    rows = np.array(pair, dtype=np.int32).reshape(-1, 2)
+    cost = rng.uniform(1, 20, (len(rows), services))
+    cost[rng.random(cost.shape) < 0.1] = np.inf
+    kept = np.flatnonzero(np.isfinite(cost).any(axis=1))
+    return Ships(rows[kept, 0], rows[kept, 1], np.arange(len(kept), dtype=np.int32), cost[kept])
+
+
+def _limits(rng: np.random.Generator, shape: tuple[int, ...], usual: float) -> NDArray[np.float64]:
+    drawn, kind = rng.uniform(0, 2 * usual, shape), rng.random(shape)
     return np.where(kind < 0.3, np.inf, np.where(kind < 0.4, 0.0, drawn))
 
 
+def _transfers(
+    rng: np.random.Generator,
+    chains: NDArray[np.int64],
+    pools: Pools,
+    buckets: int,
+    limits: Limits,
+) -> Transfers:
+    """Waiting and leaving for every pool; moves to the next site, releases and purchases."""
+    place = {tuple(chain): at * buckets for at, chain in enumerate(chains.tolist())}
+    rows: list[tuple[float, ...]] = []
+    for (item, site, bonded), first in place.items():
+        for bucket in range(buckets):
+            pool, volume = first + bucket, float(rng.uniform(0.1, 1.0))
+            stored = limits.storage_begin + site * buckets + bucket if buckets > 1 else -1
+            last = bucket == buckets - 1
+            cost = float(rng.uniform(0, 0.3)) if buckets > 1 else 0.0
+            kind, end = (LEAVE, NOWHERE) if last else (CARRY, pool + 1)
+            rows.append((item, pool, end, cost, MANY, stored, volume, kind, -1))
+            target = place.get((item, site + 1, bonded))
+            if target is not None and not last:
+                lane = limits.lane_begin + site * buckets + bucket
+                cost = float(rng.uniform(0, 2))
+                rows.append((item, pool, target + bucket + 1, cost, MANY, lane, volume, MOVE, site))
+            free = place.get((item, site, 0))
+            if bonded and free is not None:
+                rows.append((item, pool, free + bucket, 2.0, MANY, -1, 0.0, RELEASE, -1))
+            if rng.random() < 0.1 and buckets > 1:
+                most = int(rng.integers(1, 20))
+                cost = float(rng.uniform(3, 20))
+                rows.append((item, NOWHERE, pool, cost, most, -1, 0.0, BUY, 0))
+    table = np.array(rows, dtype=float).reshape(-1, 9)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    ints = [table[:, at].astype(np.int32) for at in (0, 1, 2, 5, 8)]
+    return Transfers(
+        item=ints[0], start=ints[1], end=ints[2], cost=table[:, 3],
+        most=table[:, 4].astype(np.int64), row=ints[3], use=table[:, 6],
+        kind=table[:, 7].astype(np.int8), lane=ints[4],
+    )  # fmt: skip
+
+
+def _cheapest(demands: Demands, ships: Ships) -> NDArray[np.float64]:
+    least = np.full(len(demands.item), np.inf)
+    np.minimum.at(least, ships.demand, ships.cost.min(axis=1, initial=np.inf))
+    return least
+
+
 def oracle(problem: Problem) -> float:
-    """The least cost according to HiGHS in scipy, over every lane, with no reduction."""
-    costs, flows = problem.costs, []
-    for pool, (item, site) in enumerate(zip(problem.pool_item, problem.pool_site, strict=True)):
-        total = costs.bonded_total if problem.pool_bonded[pool] else costs.total
-        for row in np.flatnonzero(problem.demand_item == item):
-            region = problem.demand_region[row]
-            for service in range(len(costs.services)):
-                if costs.allowed[item, site, region, service]:
-                    cost = total[item, site, region, service]
-                    flows.append((pool, row, site, service, problem.weight_kg[item], cost))
-    rows, columns = len(problem.demand_units), len(flows)
-    served = np.zeros((rows, columns + rows))
-    served[np.arange(rows), columns + np.arange(rows)] = 1.0
-    stock = np.zeros((len(problem.pool_units), columns + rows))
-    outbound = np.zeros((len(costs.sites), columns + rows))
-    carrier = np.zeros((*problem.carrier_kg.shape, columns + rows))
-    for column, (pool, row, site, service, weight, _) in enumerate(flows):
-        served[row, column] = stock[pool, column] = outbound[site, column] = 1.0
-        carrier[site, service, column] = weight
-    upper = np.concatenate([problem.pool_units, problem.outbound_units, problem.carrier_kg.ravel()])
-    matrix = np.concatenate([stock, outbound, carrier.reshape(-1, columns + rows)])
+    """The least cost according to HiGHS in scipy, in parted units, written out unit by unit."""
+    limits, columns = problem.limits, []
+    outbound, carrier = limits.outbound, limits.carrier_kg
+    flat = np.concatenate([outbound.ravel(), carrier.ravel(), limits.lane_m3.ravel(),
+                           limits.storage_m3.ravel()])  # fmt: skip
+    for pool, demand, way in zip(
+        problem.ships.pool, problem.ships.demand, problem.ships.way, strict=True
+    ):
+        item, site = problem.pools.item[pool], problem.pools.site[pool]
+        bucket = problem.pools.bucket[pool]
+        for service in np.flatnonzero(np.isfinite(problem.ships.cost[way])):
+            out = np.ravel_multi_index((site, bucket), outbound.shape)
+            kilos = outbound.size + np.ravel_multi_index((site, service, bucket), carrier.shape)
+            cells = [("pool", pool, 1.0), ("demand", demand, 1.0), ("row", out, 1.0),
+                     ("row", kilos, problem.weight_kg[item])]  # fmt: skip
+            columns.append((problem.ships.cost[way, service], np.inf, cells))
+    moved = problem.transfers
+    for at in range(len(moved.cost)):
+        cells = [("pool", moved.start[at], 1.0)] if moved.start[at] >= 0 else []
+        cells += [("pool", moved.end[at], -1.0)] if moved.end[at] >= 0 else []
+        cells += [("row", moved.row[at], moved.use[at])] if moved.row[at] >= 0 else []
+        columns.append((moved.cost[at], float(moved.most[at]), cells))
+    for at, demand in enumerate(problem.segments.demand):
+        unmet = [("demand", demand, 1.0)]
+        columns.append((problem.segments.value[at], float(problem.segments.units[at]), unmet))
+    storage = flat.size - limits.storage_m3.size
+    for row in range(storage, flat.size):
+        site = (row - storage) // outbound.shape[1]
+        columns.append((limits.overflow_price[site], np.inf, [("row", row, -1.0)]))
+    sizes = {"pool": len(problem.pools.item), "demand": len(problem.demands.item), "row": flat.size}
+    made = {name: np.zeros((size, len(columns))) for name, size in sizes.items()}
+    for column, (_, _, cells) in enumerate(columns):
+        for name, row, amount in cells:
+            made[name][row, column] += amount
+    asked = np.bincount(problem.segments.demand, problem.segments.units, minlength=sizes["demand"])
+    finite = np.isfinite(flat)
     found = linprog(
-        [cost for *_, cost in flows] + list(problem.penalty),
-        A_ub=matrix[np.isfinite(upper)],
-        b_ub=upper[np.isfinite(upper)],
-        A_eq=served,
-        b_eq=problem.demand_units,
+        [cost for cost, *_ in columns],
+        A_ub=made["row"][finite],
+        b_ub=flat[finite],
+        A_eq=np.concatenate([made["pool"], made["demand"]]),
+        b_eq=np.concatenate([problem.pools.units, asked]),
+        bounds=[(0, most) for _, most, _ in columns],
     )
     assert found.fun is not None, found.message
     return float(found.fun)
 
 
-def one_lane(demand: float, stock: float, penalty: float = 100.0, cost: float = 4.0) -> Problem:
-    """One item, one site, one region, one service."""
-    flat = np.zeros((1, 1, 1, 1))
-    costs = UnitCosts(
-        items=("MUG",), sites=("HAM",), regions=("DE",), services=("POST",),
-        shipping=flat + cost, handling=flat, duty=flat, tax=flat, bonded_duty=flat + 3.0,
-        bonded_tax=flat, lateness=flat, carbon=flat, allowed=flat == 0, late_days=flat,
-        carbon_kg=flat,
-    )  # fmt: skip
-    at = np.zeros(1, dtype=np.int32)
+def brute_force(problem: Problem) -> float:
+    """The least cost over every whole-unit plan of a tiny one-bucket problem, by trying all."""
+    ships = [
+        (int(pool), int(demand), int(service), float(problem.ships.cost[way, service]))
+        for pool, demand, way in zip(
+            problem.ships.pool, problem.ships.demand, problem.ships.way, strict=True
+        )
+        for service in np.flatnonzero(np.isfinite(problem.ships.cost[way]))
+    ]
+    most = [int(problem.pools.units[pool]) for pool, *_ in ships]
+    best = np.inf
+    for units in itertools.product(*(range(limit + 1) for limit in most)):
+        cost = _plan_cost(problem, ships, units)
+        best = min(best, cost)
+    return best
+
+
+def _plan_cost(
+    problem: Problem, ships: list[tuple[int, int, int, float]], units: tuple[int, ...]
+) -> float:
+    sent = np.zeros(len(problem.pools.item))
+    served = np.zeros(len(problem.demands.item))
+    out, kilos = np.zeros(problem.limits.outbound.shape), np.zeros(problem.limits.carrier_kg.shape)
+    cost = 0.0
+    for count, (pool, demand, service, price) in zip(units, ships, strict=True):
+        site, item = problem.pools.site[pool], problem.pools.item[pool]
+        sent[pool] += count
+        served[demand] += count
+        out[site, 0] += count
+        kilos[site, service, 0] += count * problem.weight_kg[item]
+        cost += count * price
+    if (sent > problem.pools.units).any() or (out > problem.limits.outbound).any():
+        return np.inf
+    if (kilos > problem.limits.carrier_kg + 1e-9).any():
+        return np.inf
+    for demand, value, limit in zip(
+        problem.segments.demand, problem.segments.value, problem.segments.units, strict=True
+    ):
+        kept = min(served[demand], limit)
+        served[demand] -= kept
+        cost += (limit - kept) * value
+    return np.inf if (served > 0).any() else cost
+
+
+def one_lane(
+    demand: int, stock: int, penalty: float = 100.0, cost: float = 4.0, bonded: bool = False
+) -> Problem:
+    """One item, one site, one region, one service, one bucket."""
+    at, one = np.zeros(1, np.int32), np.ones(1)
+    nowhere = np.full(1, NOWHERE, np.int32)
     return Problem(
-        costs=costs, demand_item=at, demand_region=at, demand_units=np.array([demand]),
-        penalty=np.array([penalty]), pool_item=at, pool_site=at, pool_bonded=np.zeros(1, bool),
-        pool_units=np.array([stock]), weight_kg=np.array([2.0]), value=np.array([50.0]),
-        outbound_units=np.array([np.inf]), carrier_kg=np.array([[np.inf]]),
-        fixed_cost=np.zeros(1), decide=np.zeros(1, bool), storage_cost=0.0,
+        axes=Axes(("MUG",), ("HAM",), ("DE",), ("POST",), (date(2026, 9, 7),)),
+        pools=Pools(at, at, np.array([bonded]), at, np.array([stock])),
+        demands=Demands(at, at, at),
+        segments=Segments(at, np.array([demand]), one, np.array([penalty])),
+        ships=Ships(at, at, at, np.array([[cost]])),
+        transfers=Transfers(
+            at, at, nowhere, np.zeros(1), np.array([MANY]), nowhere, np.zeros(1),
+            np.full(1, LEAVE, np.int8), nowhere,
+        ),
+        limits=Limits(
+            np.array([[np.inf]]), np.array([[[np.inf]]]), np.zeros((0, 1)),
+            np.array([[np.inf]]), np.zeros(1),
+        ),
+        cheapest=np.array([cost]),
+        weight_kg=np.array([2.0]), value=np.array([50.0]),
+        fixed_cost=np.zeros(1), decide=np.zeros(1, bool),
     )  # fmt: skip
 
 
 def without_stock(problem: Problem) -> Problem:
-    """The same problem with nothing at hand."""
-    none = np.zeros(0, dtype=np.int32)
-    return replace(
-        problem, pool_item=none, pool_site=none, pool_bonded=none.astype(bool),
-        pool_units=none.astype(float),
-    )  # fmt: skip
+    """The same problem with nothing at hand and nothing to come."""
+    pools = replace(problem.pools, units=np.zeros_like(problem.pools.units))
+    transfers = problem.transfers
+    most = np.where(transfers.kind == BUY, 0, transfers.most)
+    return replace(problem, pools=pools, transfers=replace(transfers, most=most))
 
 
 def without_routes(problem: Problem) -> Problem:
-    """The same problem with every lane forbidden."""
-    forbidden = np.zeros_like(problem.costs.allowed)
-    return replace(problem, costs=replace(problem.costs, allowed=forbidden))
+    """The same problem with every way forbidden."""
+    none = np.zeros(0, np.int32)
+    services = len(problem.axes.services)
+    return replace(
+        problem,
+        ships=Ships(none, none, none, np.zeros((0, services))),
+        cheapest=np.full(len(problem.demands.item), np.inf),
+    )

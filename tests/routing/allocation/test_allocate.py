@@ -31,8 +31,9 @@ def table(brand: Brand, name: str, rows: Sequence[Mapping[str, object]]) -> Bran
 
 
 def problem(brand: Brand) -> Problem:
-    costs = unit_costs(brand, RateBook.of(brand, brand.today), Tariffs.of(brand))
-    return problem_of(brand, costs, brand.table("forecast"))
+    tariffs = Tariffs.of(brand)
+    costs = unit_costs(brand, RateBook.of(brand, brand.today), tariffs)
+    return problem_of(brand, costs, tariffs, brand.table("forecast"))
 
 
 @pytest.fixture(scope="module")
@@ -51,36 +52,45 @@ def taught(teaching: Brand) -> Allocation:
 def test_an_independent_solver_agrees_on_the_teaching_network(
     teaching: Brand, taught: Allocation
 ) -> None:
+    """It may part units, so that its optimum lies between our bound and our plan, or just below."""
     asked = problem(teaching)
-    constant = asked.storage_cost + asked.fixed_cost.sum()
-    assert taught.objective == pytest.approx(oracle(asked) + constant, rel=1e-6)
+    least = oracle(asked) + asked.fixed_cost.sum()
+    assert taught.objective >= least * (1 - 1e-6)
+    assert taught.objective <= least * (1 + 1.5e-3)
 
 
 def test_the_plan_of_the_teaching_network_is_proven_optimal(taught: Allocation) -> None:
     assert (taught.status, taught.method) == ("optimal", "exact")
-    assert 0 <= taught.gap <= 1e-6
+    assert 0 <= taught.gap <= 1e-3
     assert taught.bound <= taught.objective
 
 
-def test_served_and_unmet_units_add_up_to_the_demand(taught: Allocation) -> None:
+def test_served_and_unmet_units_add_up_to_the_demand(teaching: Brand, taught: Allocation) -> None:
     units = taught.units
     assert units["served"] + units["unmet"] == pytest.approx(units["demand"], abs=1e-6)
-    assert taught.flows["quantity"].sum() == pytest.approx(units["served"], abs=1e-6)
-    assert taught.unmet["quantity"].sum() == pytest.approx(units["unmet"], abs=1e-6)
+    assert units["demand"] == pytest.approx(teaching.table("forecast")["mean"].sum(), rel=0.01)
+    assert taught.unmet["quantity"].sum() == pytest.approx(units["unmet"], abs=1e-3)
+
+
+def test_every_unit_is_whole(taught: Allocation) -> None:
+    for table in (taught.flows, taught.moves):
+        assert len(table)
+        assert (table["quantity"] % 1 == 0).all()
 
 
 def test_the_objective_is_the_sum_of_its_costs_and_of_the_flows(taught: Allocation) -> None:
     flows, unmet, costs = taught.flows, taught.unmet, taught.costs
     assert taught.objective == pytest.approx(sum(costs.values()))
-    moved = (flows["quantity"] * flows["unit_cost"]).sum()
+    shipped = (flows["quantity"] * flows["unit_cost"]).sum()
     lost = (unmet["quantity"] * unmet["penalty"]).sum()
-    assert taught.objective == pytest.approx(moved + lost + costs["storage"] + costs["fixed"])
+    rest = costs["storage"] + costs["moves"] + costs["fixed"]
+    assert taught.objective == pytest.approx(shipped + lost + rest, rel=1e-6)
 
 
 def test_no_flow_leaves_more_than_the_stock_and_arrivals_of_its_site(
     teaching: Brand, taught: Allocation
 ) -> None:
-    keys = ["site", "item"]
+    keys = ["item"]
     end = pd.Timestamp(teaching.today) + pd.Timedelta(weeks=teaching.horizon_weeks)
     inbound = teaching.table("inbound")
     due = inbound[inbound["due"] < end].groupby(keys)["quantity"].sum()
@@ -90,9 +100,9 @@ def test_no_flow_leaves_more_than_the_stock_and_arrivals_of_its_site(
 
 
 def test_every_unmet_row_has_one_reason(taught: Allocation) -> None:
-    assert not taught.unmet.duplicated(["region", "item"]).any()
+    assert not taught.unmet.duplicated(["bucket", "region", "item"]).any()
     assert (taught.unmet["reason"] != "").all()
-    assert sum(taught.reasons().values()) == pytest.approx(taught.units["unmet"])
+    assert sum(taught.reasons().values()) == pytest.approx(taught.units["unmet"], abs=1e-3)
 
 
 def test_the_tables_have_the_columns_that_others_read(taught: Allocation, tmp_path: Path) -> None:
@@ -100,7 +110,10 @@ def test_the_tables_have_the_columns_that_others_read(taught: Allocation, tmp_pa
     flows = pd.read_parquet(tmp_path / "flows.parquet")
     columns = ["bucket", "site", "region", "service", "item", "quantity", "unit_cost"]
     assert list(flows.columns)[:7] == columns
-    assert len(pd.read_parquet(tmp_path / "moves.parquet")) == 0
+    moves = pd.read_parquet(tmp_path / "moves.parquet")
+    assert list(moves.columns) == [
+        "bucket", "from_site", "to_site", "service", "item", "quantity", "unit_cost",
+    ]  # fmt: skip
     unmet = pd.read_parquet(tmp_path / "unmet.parquet")
     assert {"region", "item", "quantity", "reason"} <= set(unmet.columns)
     prices = pd.read_parquet(tmp_path / "prices.parquet")
@@ -126,7 +139,10 @@ def test_every_bucket_of_the_horizon_counts_and_none_beyond_it() -> None:
     """Four weeks from 2026-09-07: three buckets lie inside, one before, one after."""
     starts = ["2026-08-24", "2026-09-07", "2026-09-14", "2026-09-28", "2026-10-05"]
     rows = [{"start": day, "region": "DE", "item": "MUG", "mean": 10} for day in starts]
-    assert problem(table(two_sites_one_item(), "forecast", rows)).demand_units.tolist() == [30.0]
+    asked = problem(table(two_sites_one_item(), "forecast", rows))
+    assert asked.demands.bucket.tolist() == [0, 1, 3]
+    assert asked.demand_units.tolist() == [10, 10, 10]
+    assert len(asked.axes.buckets) == 4
 
 
 def test_a_forecast_of_another_time_is_refused() -> None:
@@ -144,13 +160,20 @@ def test_arrivals_within_the_horizon_add_to_stock_in_the_customs_state_of_their_
     brand = table(two_sites_one_item(), "inbound", rows)
     sites = brand.table("sites").assign(customs=["free", "bonded"])
     asked = problem(brand.with_table("sites", complete("sites", sites)))
-    pools = zip(asked.pool_site, asked.pool_bonded, asked.pool_units, strict=True)
-    assert list(pools) == [(0, False, 57.0), (1, False, 30.0), (1, True, 5.0)]
+    pools = asked.pools
+    held = [
+        (int(site), bool(bonded), int(bucket), int(units))
+        for site, bonded, bucket, units in zip(
+            pools.site, pools.bonded, pools.bucket, pools.units, strict=True
+        )
+        if units
+    ]
+    assert held == [(0, False, 0, 50), (0, False, 1, 7), (1, False, 0, 30), (1, True, 1, 5)]
 
 
-def test_weekly_capacities_count_for_every_week_of_the_horizon() -> None:
+def test_capacities_hold_in_every_week() -> None:
     asked = problem(two_sites_one_item())
-    assert asked.outbound_units.tolist() == [400.0, np.inf]
+    assert asked.limits.outbound.tolist() == [[100.0] * 4, [np.inf] * 4]
 
 
 def test_stock_in_a_return_center_serves_nobody() -> None:
@@ -202,19 +225,19 @@ def test_a_site_to_be_decided_pays_its_fixed_cost_only_when_it_ships() -> None:
     shipping = brand.with_table("sites", complete("sites", sites))
     used = allocate(shipping)
     assert (used.costs["fixed"], used.open_sites) == (50.0, ("DE-HAM", "TH-BKK"))
-    assert used.status == "feasible"
-    assert used.objective - used.bound == pytest.approx(40.0)
+    assert used.status == "optimal"
+    assert used.bound == pytest.approx(used.objective)
     only_hamburg = shipping.table("stock")[shipping.table("stock")["site"] == "DE-HAM"]
     idle = allocate(shipping.with_table("stock", only_hamburg))
     assert (idle.costs["fixed"], idle.open_sites) == (10.0, ("DE-HAM",))
 
 
 def test_storage_is_charged_for_what_lies_there_over_the_horizon() -> None:
-    """50 mugs of one liter at 2.00 a cubic meter and week, four weeks: 0.40."""
+    """30 of 50 mugs of one liter leave in the first week; 20 stay at 2.00 a m3 and week: 0.16."""
     brand = two_sites_one_item()
     sites = brand.table("sites").assign(storage_cost=[2.0, 0.0])
     made = allocate(brand.with_table("sites", complete("sites", sites)))
-    assert made.costs["storage"] == pytest.approx(0.4)
+    assert made.costs["storage"] == pytest.approx(0.16)
 
 
 def test_scarce_units_go_where_they_gain_most() -> None:
@@ -225,6 +248,57 @@ def test_scarce_units_go_where_they_gain_most() -> None:
     assert made.prices.of_stock("MUG", "DE-HAM") == pytest.approx(12.0 - 4.4)
 
 
-def test_a_horizon_twice_as_long_packs_twice_as_much() -> None:
+def test_a_horizon_twice_as_long_has_twice_the_buckets() -> None:
     brand = replace(two_sites_one_item(), horizon_weeks=8)
-    assert problem(brand).outbound_units[0] == 800.0
+    assert problem(brand).limits.outbound.shape == (2, 8)
+
+
+def test_a_mean_between_whole_units_counts_its_last_unit_by_its_fraction() -> None:
+    rows = [{"start": "2026-09-07", "region": "DE", "item": "MUG", "mean": 3.7}]
+    asked = problem(table(two_sites_one_item(), "forecast", rows))
+    assert asked.segments.units.tolist() == [3, 1]
+    assert asked.segments.chance == pytest.approx([1.0, 0.7])
+    made = allocate(table(two_sites_one_item(), "forecast", rows))
+    assert made.flows["quantity"].tolist() == [4.0]
+    assert made.units["served"] == pytest.approx(3.7)
+
+
+def test_units_that_are_asked_for_too_rarely_are_not_kept() -> None:
+    """A mug is worth 12 and costs 4.40 to send: it pays where the chance is above 4.4 / 12."""
+    quantiles = {"p05": 10, "p25": 20, "p50": 30, "p75": 40, "p90": 50, "p95": 60}
+    rows = [{"start": "2026-09-07", "region": "DE", "item": "MUG", "mean": 31, **quantiles}]
+    made = allocate(table(two_sites_one_item(), "forecast", rows))
+    assert made.flows["quantity"].sum() == 40.0
+    assert set(made.unmet["reason"]) == {"dearer than the penalty"}
+
+
+def test_stock_moves_ahead_of_demand_where_that_pays() -> None:
+    """Bangkok holds nothing; mugs from Hamburg take two weeks and cost 1 a unit, plus 30 % duty."""
+    brand = two_sites_one_item()
+    lane = {"from_site": "DE-HAM", "to_site": "TH-BKK", "service": "ECONOMY",
+            "transit_days": 14, "cost_per_unit": 1.0}  # fmt: skip
+    rows = [{"start": "2026-09-21", "region": "TH", "item": "MUG", "mean": 20}]
+    brand = table(table(brand, "lanes", [lane]), "forecast", rows)
+    brand = table(brand, "stock", [{"site": "DE-HAM", "item": "MUG", "on_hand": 50}])
+    made = allocate(brand)
+    assert made.moves[["from_site", "to_site", "quantity"]].to_numpy().tolist() == [
+        ["DE-HAM", "TH-BKK", 20.0]
+    ]
+    assert made.moves["bucket"].dt.date.tolist() == [brand.today]
+    assert made.flows["site"].tolist() == ["TH-BKK"]
+    assert made.costs["moves"] == pytest.approx(20 * (1.0 + 0.30 * 13.0))
+
+
+def test_stock_whose_bond_has_ended_stays_where_it_is() -> None:
+    brand = two_sites_one_item()
+    sites = brand.table("sites").assign(customs=["bonded", "free"], bond_days=[30.0, np.nan])
+    rows = [
+        {"site": "DE-HAM", "item": "MUG", "on_hand": 20, "customs": "bonded",
+         "bonded_since": since}
+        for since in ("2026-08-01", "2026-08-20")
+    ]  # fmt: skip
+    kept = {}
+    for row in rows:
+        changed = table(brand.with_table("sites", complete("sites", sites)), "stock", [row])
+        kept[row["bonded_since"]] = allocate(changed).flows["quantity"].sum()
+    assert kept == {"2026-08-01": 0.0, "2026-08-20": 20.0}

@@ -1,0 +1,172 @@
+"""Decomposition: prices for what items share, a plan for each item, and a proof for the whole.
+
+The loop asks every item what it would do at given prices, mixes the answers so that the limits
+hold, and takes the prices of that mixture, drawn toward the best ones so far (smoothing after
+Wentges, Weighted Dantzig-Wolfe decomposition, 1997). Any prices give a bound that no plan
+undercuts (Lagrange); the mixture gives a plan. They meet, and the loop ends when they are near
+enough. It begins at the prices of a linear program over a sample of items, or at earlier prices.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from routing.allocation.answers import Household, Reply
+from routing.allocation.glop import minimize
+from routing.allocation.master import Answers, Mixture, mixture
+from routing.allocation.problem import Floats, Problem, only, summed
+from routing.allocation.program import columns_of, linear_program
+
+SAMPLE_COLUMNS = 12_000
+"""Columns of the linear program whose prices the loop begins with."""
+
+GROUPS, ITEMS_OF_GROUP = 7.0, 5
+"""So many groups times the root of the number of items, of at least so many items each: more make
+rounds dear, fewer make many."""
+
+DRAWN_FAR, DRAWN_NEAR, NEAR = 0.8, 0.3, 0.01
+"""How far prices are drawn toward the best ones, and the gap at which they are drawn less."""
+
+MOST_ROUNDS = 300
+
+LEAST_COST = 1e-9
+"""A plan that costs less has a gap all the same."""
+
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposed:
+    """Where the loop stands: all answers, their mixture, the best prices [row] and their bound."""
+
+    household: Household
+    answers: Answers
+    mixture: Mixture
+    price: Floats
+    bound: float
+    rounds: int
+
+    @property
+    def gap(self) -> float:
+        """How far the mixture may be from the best plan, as a share of its cost."""
+        return (self.mixture.cost - self.bound) / max(abs(self.mixture.cost), LEAST_COST)
+
+
+class Decomposition:
+    """The loop over one problem; it can be asked to go on for a smaller gap."""
+
+    def __init__(
+        self, problem: Problem, seed: int = 0, start: Floats | None = None, groups: int = 0
+    ) -> None:
+        limits = problem.limits
+        self._rows = np.flatnonzero(np.isfinite(limits.flat)).astype(np.int32)
+        self._limit, self._soft = limits.flat[self._rows], limits.soft[self._rows]
+        most = int(GROUPS * np.sqrt(problem.items))
+        self._groups = groups or max(1, min(most, -(-problem.items // ITEMS_OF_GROUP)))
+        self._household = Household(problem, self._groups, self._rows)
+        begin = sample_prices(problem, seed) if start is None else start
+        self._price = np.minimum(begin, limits.soft)
+        self._answers = _answers(self._household.idle(), 0)
+        self._watched = self._price[self._rows] > 0
+        self._best, self._best_price, self._round = -np.inf, self._price, 0
+        self._last: Reply | None = None
+
+    def run(
+        self, gap: float, report: Report | None = None, deadline: float | None = None
+    ) -> Decomposed:
+        """Returns where the loop stands at this gap, at the deadline, or after the last round."""
+        tell = report or _silent
+        while True:
+            mixed = self._step()
+            open_gap = (mixed.cost - self._best) / max(abs(mixed.cost), LEAST_COST)
+            tell(open_gap, f"round {self._round}: proven within {open_gap:.2%}")
+            late = deadline is not None and time.perf_counter() > deadline
+            if open_gap <= gap or late or self._round >= MOST_ROUNDS:
+                break
+            self._draw(mixed, open_gap)
+        bound = self._household.certified(self._best_price) - self._paid(self._best_price)
+        self._draw(mixed, open_gap)
+        return Decomposed(
+            self._household, self._answers, mixed, self._best_price, bound, self._round
+        )
+
+    def _step(self) -> Mixture:
+        """Asks everybody once and returns the mixture of all that was answered so far."""
+        self._round += 1
+        reply = self._household.reply(self._price)
+        bound = reply.priced - self._paid(self._price)
+        if bound > self._best:
+            self._best, self._best_price = bound, self._price
+        self._answers += _fresh(reply, self._last, self._round)
+        self._last = reply
+        self._watched |= np.asarray(reply.use.sum(axis=0)).ravel() > self._limit
+        return mixture(self._answers, self._groups, self._limit, self._soft, self._watched)
+
+    def _draw(self, mixed: Mixture, gap: float) -> None:
+        drawn = DRAWN_FAR if gap > NEAR else DRAWN_NEAR
+        self._price = drawn * self._best_price
+        self._price[self._rows] += (1.0 - drawn) * mixed.price
+
+    def _paid(self, price: Floats) -> float:
+        return float(price[self._rows] @ self._limit)
+
+
+def _answers(reply: Reply, at: int) -> Answers:
+    count = len(reply.cost)
+    return Answers(
+        reply.cost, np.arange(count, dtype=np.int32), np.full(count, at, np.int32), reply.use
+    )
+
+
+def _fresh(reply: Reply, last: Reply | None, at: int) -> Answers:
+    """Returns the answers of the groups that did not say the same the last time."""
+    made = _answers(reply, at)
+    if last is None:
+        return made
+    differs = reply.cost != last.cost
+    differs |= np.asarray(np.abs(reply.use - last.use).sum(axis=1)).ravel() > 0
+    new = np.flatnonzero(differs)
+    return Answers(made.cost[new], made.group[new], made.round[new], csr_array(made.use[new]))
+
+
+def sample_prices(problem: Problem, seed: int) -> Floats:
+    """Returns the prices of the shared limits in a sample of items that meets its share of them.
+
+    The share of a limit is that of what the sample's stock could take of it.
+    """
+    size = max(1, int(problem.items * min(1.0, SAMPLE_COLUMNS / max(problem.columns, 1))))
+    chosen = np.random.default_rng(seed).choice(problem.items, size, replace=False)
+    small = only(problem, np.sort(chosen).astype(np.int32))
+    whole, part = possible_use(problem), possible_use(small)
+    share = np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
+    columns = columns_of(small)
+    program = linear_program(small, columns)
+    shared = len(small.pools.item) + len(small.demands.item)
+    upper = program.upper.copy()
+    upper[shared:] *= share[columns.rows]
+    basis = minimize(replace(program, upper=upper))
+    price = np.zeros(len(problem.limits.flat))
+    price[columns.rows] = np.maximum(-basis.duals[shared:], 0.0)
+    return price
+
+
+def possible_use(problem: Problem) -> Floats:
+    """Returns what all stock could take of each shared limit if it all went that way, [row]."""
+    rows = len(problem.limits.flat)
+    pools = problem.pools
+    asked = summed(problem.demands.item, problem.demand_units, problem.items)
+    units = np.minimum(pools.units, asked[pools.item])
+    use = summed(problem.outbound_row, units, rows)
+    weight = units * problem.weight_kg[pools.item]
+    for service in range(len(problem.axes.services)):
+        use += summed(problem.carrier_row + problem.carrier_step * service, weight, rows)
+    held = problem.transfers.row >= 0
+    room = problem.throughput[problem.transfers.item[held]] * problem.transfers.use[held]
+    return use + summed(problem.transfers.row[held], room, rows)
+
+
+def _silent(share: float, doing: str) -> None:
+    """Tells nobody."""

@@ -1,0 +1,309 @@
+"""Fitting: one item planned anew within the room that all others leave in what they share.
+
+For a single item every shared limit is a bound on an arc: what a site packs in a bucket lies
+between a pool and its services, what a service takes between the site and its demands, a lane or
+a warehouse on a transfer. So the best plan of one item within some room is a min-cost flow.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from ortools.graph.python import min_cost_flow
+
+from routing.allocation.flows import MOST_COST, price_scale
+from routing.allocation.networks import Edges
+from routing.allocation.plan import Plan
+from routing.allocation.problem import Bools, Floats, Ints, Problem, Units, summed
+
+ROOM = 1e-9
+"""Share of a limit that rounding may exceed it by."""
+
+SAVING = 1e-9
+"""Share of an item's cost that a change must save."""
+
+UNLIMITED = 2**40
+"""Units that count as without limit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The plan of one item: units shipped [ship, service], moved [transfer], unmet [segment]."""
+
+    shipped: NDArray[np.int64]
+    moved: Units
+    unmet: Units
+
+
+class Fitting:
+    """A plan that is changed in place, one item at a time, within the room of shared limits."""
+
+    def __init__(self, problem: Problem, plan: Plan) -> None:
+        self._problem, self._plan = problem, plan
+        self._edges, self._scale = Edges.of(problem), price_scale(problem)
+        self.use = plan.use(problem)
+        self._limit = problem.limits.flat
+        self._hard = np.isinf(problem.limits.soft)
+
+    def exceeded(self) -> Bools:
+        """Returns which hard limits the plan exceeds, [row]."""
+        limit = self._limit
+        return self._hard & (self.use > limit + ROOM * np.maximum(limit, 1.0))
+
+    def keep_limits(self, price: Floats, first: Bools) -> None:
+        """Ensures that no hard limit is exceeded; items flagged `first` are asked before others."""
+        for asked in (first, np.ones(self._problem.items, dtype=bool)):
+            for item in np.flatnonzero(asked):
+                over = self.exceeded()
+                if not over.any():
+                    return
+                if over[self._rows_of(int(item))].any():
+                    self.refit(int(item), price)
+
+    def _rows_of(self, item: int) -> Ints:
+        """Returns the shared limits that an item takes something of."""
+        rows, use = self._item_use(item)
+        return rows[use > 0]
+
+    def _item_use(self, item: int) -> tuple[Ints, Floats]:
+        problem, edges = self._problem, self._edges
+        ships = slice(int(edges.ships[item]), int(edges.ships[item + 1]))
+        transfers = slice(int(edges.transfers[item]), int(edges.transfers[item + 1]))
+        at, service = np.nonzero(self._plan.shipped[ships])
+        units = self._plan.shipped[ships][at, service].astype(float)
+        pool = problem.ships.pool[ships][at]
+        row = problem.transfers.row[transfers]
+        held = np.flatnonzero(row >= 0)
+        return (
+            np.concatenate(
+                [
+                    problem.outbound_row[pool],
+                    problem.carrier_row[pool] + problem.carrier_step * service,
+                    row[held],
+                ]
+            ).astype(np.int32),
+            np.concatenate(
+                [
+                    units,
+                    units * problem.weight_kg[item],
+                    self._plan.moved[transfers][held] * problem.transfers.use[transfers][held],
+                ]
+            ),
+        )
+
+    def refit(self, item: int, price: Floats | None) -> bool:
+        """Plans an item anew within the room that others leave; returns whether it changed.
+
+        `price` is paid for what is shared on top of its cost; None leaves what room there is free.
+        """
+        network = _ItemNetwork(self._problem, self._edges, item)
+        rows, use = self._item_use(item)
+        np.subtract.at(self.use, rows, use)
+        room = np.maximum(self._limit - self.use, 0.0) + ROOM * np.maximum(self._limit, 1.0)
+        soft, now = self._problem.limits.soft, network.now(self._plan)
+        made = network.solve(room, soft, price, self._scale)
+        before = network.cost_of(now, room, soft)
+        better = network.cost_of(made, room, soft) < before - SAVING * max(1.0, abs(before))
+        changed = price is not None or better
+        if changed:
+            network.write(self._plan, made)
+            rows, use = self._item_use(item)
+        np.add.at(self.use, rows, use)
+        return changed
+
+
+@dataclass(frozen=True, eq=False)
+class _Rooms:
+    """Units that each pool may send, each service may take of it, and each transfer may carry."""
+
+    packed: Units
+    taken: Units
+    carried: Units
+
+
+class _ItemNetwork:
+    """The graph of one item with its services and what it shares as arcs."""
+
+    def __init__(self, problem: Problem, edges: Edges, item: int) -> None:
+        def cut(at: NDArray[np.intp]) -> slice:
+            return slice(int(at[item]), int(at[item + 1]))
+
+        self.problem, self.item = problem, item
+        self.pools, self.demands, self.ships = (
+            cut(edges.pools),
+            cut(edges.demands),
+            cut(edges.ships),
+        )
+        self.transfers, self.segments = cut(edges.transfers), cut(edges.segments)
+        cost = problem.ships.cost[problem.ships.way[self.ships]]
+        self.ship, self.service = np.nonzero(np.isfinite(cost))
+        self.cost = cost[self.ship, self.service]
+        self.pool = problem.ships.pool[self.ships][self.ship] - self.pools.start
+        self.gate, self.at_gate = np.unique(
+            self.pool * cost.shape[1] + self.service, return_inverse=True
+        )
+        self.gate_pool, self.gate_service = np.divmod(self.gate, max(cost.shape[1], 1))
+
+    def solve(self, room: Floats, soft: Floats, price: Floats | None, scale: float) -> Fitted:
+        """Returns the least costly plan within the `room` of the shared limits, [row].
+
+        Where free and bonded stock of one site want more than its room together, each gets its
+        part of it, and the rest is planned around that.
+        """
+        rooms = self._rooms(room)
+        made = self._flow(rooms, soft, price, scale)
+        parted = self._parted(made, rooms, soft)
+        return made if parted is None else self._flow(parted, soft, price, scale)
+
+    def _rows(self) -> tuple[Ints, Ints]:
+        problem = self.problem
+        outbound = problem.outbound_row[self.pools]
+        carrier = problem.carrier_row[self.pools][self.gate_pool]
+        return outbound, (carrier + problem.carrier_step * self.gate_service).astype(np.int32)
+
+    def _rooms(self, room: Floats) -> "_Rooms":
+        """Returns the units that pools may send, services may take of them, and transfers carry."""
+        outbound, carrier = self._rows()
+        weight = max(float(self.problem.weight_kg[self.item]), 1e-12)
+        transfers = self.problem.transfers
+        row, use = transfers.row[self.transfers], transfers.use[self.transfers]
+        free = np.full(len(row), UNLIMITED, np.int64)
+        carried = np.where(row >= 0, _whole(room[row] / np.maximum(use, 1e-12)), free)
+        return _Rooms(_whole(room[outbound]), _whole(room[carrier] / weight), carried)
+
+    def _parted(self, made: Fitted, rooms: "_Rooms", soft: Floats) -> "_Rooms | None":
+        """Returns rooms in parts where pools want more of one together; None where all fits."""
+        units = made.shipped[self.ship, self.service]
+        outbound, carrier = self._rows()
+        row = self.problem.transfers.row[self.transfers]
+        hard = np.flatnonzero((row >= 0) & np.isinf(soft[row]))
+        asked = (
+            (outbound, summed(self.pool, units, len(rooms.packed)), rooms.packed),
+            (carrier, summed(self.at_gate, units, len(rooms.taken)), rooms.taken),
+            (row[hard], made.moved[hard].astype(float), rooms.carried[hard]),
+        )
+        if all(_fits(*each) for each in asked):
+            return None
+        packed, taken, moved = (_shared_out(*each) for each in asked)
+        carried = rooms.carried.copy()
+        carried[hard] = moved
+        return _Rooms(packed, taken, carried)
+
+    def _flow(
+        self,
+        rooms: "_Rooms",
+        soft: Floats,
+        price: Floats | None,
+        scale: float,
+    ) -> Fitted:
+        problem, transfers = self.problem, self.problem.transfers
+        pools = self.pools.stop - self.pools.start
+        demands = self.demands.stop - self.demands.start
+        hub, door = pools + demands, pools + demands + 1
+        gate = door + pools
+        paid = np.zeros(len(soft)) if price is None else price
+        outbound, carrier = self._rows()
+        weight = problem.weight_kg[self.item]
+        start, end = transfers.start[self.transfers], transfers.end[self.transfers]
+        row, use = transfers.row[self.transfers], transfers.use[self.transfers]
+        most = np.minimum(transfers.most[self.transfers], problem.throughput[self.item])
+        held = row >= 0
+        gives = np.flatnonzero(held & np.isfinite(soft[row]))
+        moved = transfers.cost[self.transfers] + np.where(held, paid[row] * use, 0.0)
+        tail_t = np.where(start >= 0, start - self.pools.start, hub)
+        head_t = np.where(end >= 0, end - self.pools.start, hub)
+        demand = problem.ships.demand[self.ships][self.ship] - self.demands.start
+        asked = problem.segments.demand[self.segments] - self.demands.start
+        pool = np.arange(pools)
+        parts = (
+            (pool, door + pool, rooms.packed, paid[outbound]),
+            (
+                door + self.gate_pool,
+                gate + np.arange(len(self.gate)),
+                rooms.taken,
+                paid[carrier] * weight,
+            ),
+            (
+                gate + self.at_gate,
+                pools + demand,
+                problem.demand_units[self.demands][demand],
+                self.cost,
+            ),
+            (tail_t, head_t, np.minimum(most, rooms.carried), moved),
+            (tail_t[gives], head_t[gives], most[gives], moved[gives] + (soft[row] * use)[gives]),
+            (
+                np.full(len(asked), hub),
+                pools + asked,
+                problem.segments.units[self.segments],
+                problem.segments.value[self.segments],
+            ),
+        )
+        tail, head, limit, cost = (np.concatenate(each) for each in zip(*parts, strict=True))
+        steps = np.clip(np.rint(cost * scale), -MOST_COST, MOST_COST).astype(np.int64)
+        supply = np.zeros(gate + len(self.gate), np.int64)
+        supply[:pools] = problem.pools.units[self.pools]
+        supply[pools:hub] = -problem.demand_units[self.demands]
+        supply[hub] = -supply[:hub].sum()
+        solver = min_cost_flow.SimpleMinCostFlow()
+        numbers = solver.add_arcs_with_capacity_and_unit_cost(
+            tail.astype(np.int32), head.astype(np.int32), limit.astype(np.int64), steps
+        )
+        solver.set_nodes_supplies(np.arange(len(supply), dtype=np.int32), supply)
+        status = solver.solve()
+        if status != solver.OPTIMAL:
+            raise ArithmeticError(f"The flow of item {self.item} ended as {status}.")
+        flow = np.asarray(solver.flows(numbers), dtype=np.int64)
+        ends = np.cumsum([len(part[0]) for part in parts])
+        shipped = np.zeros(
+            (self.ships.stop - self.ships.start, len(problem.axes.services)), np.int64
+        )
+        shipped[self.ship, self.service] = flow[ends[1] : ends[2]]
+        units = flow[ends[2] : ends[3]].copy()
+        units[gives] += flow[ends[3] : ends[4]]
+        return Fitted(shipped, units, flow[ends[4] :])
+
+    def cost_of(self, made: Fitted, room: Floats, soft: Floats) -> float:
+        """Returns what a plan of the item costs within the room that others leave."""
+        problem, transfers = self.problem, self.problem.transfers
+        row, use = transfers.row[self.transfers], transfers.use[self.transfers]
+        gives = np.flatnonzero((row >= 0) & np.isfinite(soft[row]))
+        over = summed(row[gives], (made.moved * use)[gives], len(room)) - room
+        giving = np.flatnonzero(np.isfinite(soft) & (over > 0))
+        return float(
+            made.shipped[self.ship, self.service] @ self.cost
+            + made.moved @ transfers.cost[self.transfers]
+            + made.unmet @ problem.segments.value[self.segments]
+            + over[giving] @ soft[giving]
+        )
+
+    def now(self, plan: Plan) -> Fitted:
+        """Returns what the plan does with the item."""
+        return Fitted(
+            plan.shipped[self.ships].astype(np.int64),
+            plan.moved[self.transfers],
+            plan.unmet[self.segments],
+        )
+
+    def write(self, plan: Plan, made: Fitted) -> None:
+        """Puts what was made into the plan."""
+        plan.shipped[self.ships] = made.shipped
+        plan.moved[self.transfers] = made.moved
+        plan.unmet[self.segments] = made.unmet
+
+
+def _whole(room: Floats) -> Units:
+    return np.floor(np.minimum(room, UNLIMITED)).astype(np.int64)
+
+
+def _fits(rows: Ints, wanted: Floats, most: Units) -> bool:
+    """Whether all that share a row want no more than its room."""
+    _, at = np.unique(rows, return_inverse=True)
+    return bool((summed(at, wanted, len(rows))[at] <= most).all())
+
+
+def _shared_out(rows: Ints, wanted: Floats, most: Units) -> Units:
+    """Returns the part of its row's room that each gets, in proportion to what it wants."""
+    _, at = np.unique(rows, return_inverse=True)
+    asked = wanted + 1e-9
+    share = asked / summed(at, asked, len(rows))[at]
+    return np.floor(share * most + 1e-9).astype(np.int64)

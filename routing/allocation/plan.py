@@ -1,0 +1,121 @@
+"""Plans: whole units on every way, and what they cost and take of what items share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.allocation.networks import Block
+from routing.allocation.problem import Floats, Ints, Problem, Units, counted, summed
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Units shipped [ship, service], transferred [transfer] and unmet [segment]."""
+
+    shipped: Units
+    moved: Units
+    unmet: Units
+
+    @classmethod
+    def empty(cls, problem: Problem) -> "Plan":
+        """Returns a plan in which nothing happens yet, not even what must."""
+        return cls(
+            np.zeros((len(problem.ships.pool), len(problem.axes.services)), np.int32),
+            np.zeros(len(problem.transfers.cost), np.int64),
+            np.zeros(len(problem.segments.value), np.int64),
+        )
+
+    def put(self, block: Block, arc: Ints, units: Ints, service: Ints) -> None:
+        """Puts units on arcs of a block; `service` is that of each of its ships."""
+        ships, last = block.ships.stop - block.ships.start, block.first_segment
+        shipped, unmet = arc < ships, arc >= last
+        moved = ~shipped & ~unmet
+        sent = arc[shipped]
+        self.shipped[block.ships.start + sent, service[sent]] = units[shipped]
+        self.moved[block.transfers.start + arc[moved] - ships] = units[moved]
+        self.unmet[block.segments.start + arc[unmet] - last] = units[unmet]
+
+    def flow_cost(self, problem: Problem) -> float:
+        """Returns what flows and unmet units cost, and what soft limits give way for."""
+        ship, service = np.nonzero(self.shipped)
+        cost = problem.ships.cost[problem.ships.way[ship], service]
+        over = np.maximum(self.use(problem) - problem.limits.flat, 0.0)
+        giving = np.isfinite(problem.limits.soft) & (over > 0)
+        return float(
+            self.shipped[ship, service] @ cost
+            + self.moved @ problem.transfers.cost
+            + self.unmet @ problem.segments.value
+            + over[giving] @ problem.limits.soft[giving]
+        )
+
+    def use(self, problem: Problem) -> Floats:
+        """Returns how much of each shared limit the plan takes, [row]."""
+        rows = len(problem.limits.flat)
+        ship, service = np.nonzero(self.shipped)
+        units, pool = self.shipped[ship, service], problem.ships.pool[ship]
+        weight = units * problem.weight_kg[problem.pools.item[pool]]
+        held = np.flatnonzero(problem.transfers.row >= 0)
+        return (
+            summed(problem.outbound_row[pool], units, rows)
+            + summed(problem.carrier_row[pool] + problem.carrier_step * service, weight, rows)
+            + summed(
+                problem.transfers.row[held],
+                self.moved[held] * problem.transfers.use[held],
+                rows,
+            )
+        )
+
+    def of_items(self, problem: Problem, items: Ints) -> "Plan":
+        """Returns the plan of some items, rising, as `problem.only` numbers their rows."""
+        ships, transfers, segments = rows_of(problem, items)
+        return Plan(self.shipped[ships], self.moved[transfers], self.unmet[segments])
+
+    def write(self, problem: Problem, items: Ints, part: "Plan") -> None:
+        """Puts the plan of some items, rising, into this one."""
+        for mine, rows, made in zip(self.parts, rows_of(problem, items), part.parts, strict=True):
+            mine[rows] = made
+
+    @property
+    def parts(self) -> tuple[NDArray[np.generic], ...]:
+        """The three arrays."""
+        return self.shipped, self.moved, self.unmet
+
+    def check(self, problem: Problem) -> None:
+        """Ensures that no unit is made, lost or shipped twice; raises `ArithmeticError`.
+
+        Every pool and every demand balances to the unit, and no limit is exceeded beyond rounding.
+        """
+        sent = self.shipped.sum(axis=1, dtype=np.int64)
+        pools = len(problem.pools.item)
+        out = counted(problem.ships.pool, sent, pools)
+        for ends, sign in ((problem.transfers.start, 1), (problem.transfers.end, -1)):
+            at = np.flatnonzero(ends >= 0)
+            out += sign * counted(ends[at], self.moved[at], pools)
+        served = counted(problem.ships.demand, sent, len(problem.demands.item))
+        served += counted(problem.segments.demand, self.unmet, len(problem.demands.item))
+        if (out != problem.pools.units).any() or (served != problem.demand_units).any():
+            raise ArithmeticError("A plan loses or makes units.")
+        hard = np.isinf(problem.limits.soft)
+        limit = problem.limits.flat
+        if (self.use(problem) > limit + 1e-6 * np.maximum(limit, 1.0))[hard].any():
+            raise ArithmeticError("A plan exceeds a shared limit.")
+
+
+def rows_of(problem: Problem, items: Ints) -> tuple[NDArray[np.intp], ...]:
+    """Returns the ships, transfers and segments of some items."""
+    chosen = np.zeros(problem.items, dtype=bool)
+    chosen[items] = True
+    demand_item = problem.demands.item
+    of_each = (
+        demand_item[problem.ships.demand],
+        problem.transfers.item,
+        demand_item[problem.segments.demand],
+    )
+    return tuple(np.flatnonzero(chosen[item]) for item in of_each)
+
+
+def served_units(problem: Problem, plan: Plan) -> Units:
+    """Returns units served of each demand, [demand]."""
+    sent = plan.shipped.sum(axis=1, dtype=np.int64)
+    return counted(problem.ships.demand, sent, len(problem.demands.item))
