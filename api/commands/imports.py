@@ -5,14 +5,16 @@ from pathlib import Path
 import click
 
 from api.commands.output import Target, emit, json_option
+from core.brand import Brand
 from core.errors import BadInput, Problem
+from core.folder.orlib import read_orlib
 from core.folder.workbook import check_workbook, template
 from core.folder.writer import write_brand
 
 
 @click.group("import")
 def command() -> None:
-    """Turn a workbook into a brand folder."""
+    """Turn other formats into a brand folder."""
 
 
 @command.command("excel")
@@ -24,10 +26,29 @@ def excel(file: Path, folder: Path, as_json: bool) -> None:
     checked = check_workbook(file)
     if checked.brand is None:
         raise BadInput(checked.problems)
+    _write(checked.brand, folder)
+    emit({"folder": str(folder), "counts": dict(checked.counts)}, as_json, f"Wrote {folder}.")
+
+
+@command.command("orlib")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("folder", type=Target(file_okay=False))
+@json_option
+def orlib(file: Path, folder: Path, as_json: bool) -> None:
+    """Write a brand folder from an OR-Library file of capacitated warehouse location.
+
+    Warehouses become sites to be decided on, customers regions; all demand has to be served.
+    """
+    brand = read_orlib(file)
+    _write(brand, folder)
+    counts = {name: len(brand.table(name)) for name in ("sites", "regions", "rates")}
+    emit({"folder": str(folder), "counts": counts}, as_json, f"Wrote {folder}.")
+
+
+def _write(brand: Brand, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise BadInput([Problem(str(folder), 0, 0, "folder is not empty; name a new one")])
-    write_brand(checked.brand, folder)
-    emit({"folder": str(folder), "counts": dict(checked.counts)}, as_json, f"Wrote {folder}.")
+    write_brand(brand, folder)
 
 
 @command.command("template")

@@ -1,0 +1,166 @@
+"""OR-Library: capacitated warehouse location files as brands (Beasley, 1988, data sets cap41...).
+
+A file holds `m n`, then a capacity and a fixed cost for each of the m warehouses, then for each of
+the n customers its demand and what serving all of it costs from each warehouse. Warehouses become
+sites to be decided on, customers become regions, and one item is asked for in one week.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.brand import Brand, Weights
+from core.errors import BadInput, Problem
+from core.folder.columns import blank
+from core.folder.schema import tables
+from core.folder.writer import complete
+
+TODAY = date(2026, 9, 7)
+"""A Monday; a location problem knows no dates."""
+
+MOST_BYTES = 50_000_000
+MOST_CELLS = 5_000_000
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Location:
+    """Capacity and fixed cost of warehouses, demand of customers, cost [customer, warehouse]."""
+
+    capacity: Floats
+    fixed_cost: Floats
+    demand: Floats
+    cost: Floats
+
+
+def read_orlib(path: Path) -> Brand:
+    """Returns the brand that a file of OR-Library stands for.
+
+    Every unit of demand has to be served: leaving one unmet costs more than opening any warehouse
+    for it. Raises `BadInput` that names the line of what cannot be read.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BadInput(f"Expected a file of at most {MOST_BYTES // 10**6} MB: {path.name}.")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as text.") from error
+    return brand_of(parse(text, path.name), path.stem)
+
+
+def parse(text: str, name: str) -> Location:
+    """Returns the problem in the text of a file; `name` is told where something is wrong."""
+    numbers = _Numbers(text, name)
+    sites, regions = numbers.count("warehouses"), numbers.count("customers")
+    if sites * regions > MOST_CELLS:
+        numbers.fail(f"expected at most {MOST_CELLS:,} costs, got {sites:,} x {regions:,}")
+    warehouses = np.array([[numbers.amount("capacity"), numbers.amount("fixed cost")]
+                           for _ in range(sites)])  # fmt: skip
+    rows = np.array([[numbers.amount("demand" if at == 0 else "cost") for at in range(sites + 1)]
+                     for _ in range(regions)])  # fmt: skip
+    numbers.end()
+    return Location(warehouses[:, 0], warehouses[:, 1], rows[:, 0], rows[:, 1:])
+
+
+class _Numbers:
+    """The numbers of a text, one after another, each with its place."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._name = name
+        self._words = [
+            (line, word)
+            for line, content in enumerate(text.splitlines(), start=1)
+            for word in content.split()
+        ]
+        self._at = 0
+
+    def fail(self, problem: str) -> None:
+        """Raises `BadInput` at the place of the last number."""
+        line = self._words[min(self._at, len(self._words)) - 1][0] if self._words else 0
+        raise BadInput([Problem(self._name, line, 0, problem)])
+
+    def amount(self, what: str) -> float:
+        """Returns the next number, finite and not negative."""
+        if self._at >= len(self._words):
+            self.fail(f"expected a {what}, got the end of the file")
+        line, word = self._words[self._at]
+        self._at += 1
+        try:
+            value = float(word)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value < 0:
+            told = f"expected a {what} >= 0, got {word[:30]!r}"
+            raise BadInput([Problem(self._name, line, 0, told)])
+        return value
+
+    def count(self, what: str) -> int:
+        """Returns the next number as a count of at least one."""
+        value = self.amount(f"number of {what}")
+        if value < 1 or value != int(value):
+            self.fail(f"expected a whole number of {what} >= 1, got {value:g}")
+        return int(value)
+
+    def end(self) -> None:
+        """Ensures that nothing is left."""
+        if self._at < len(self._words):
+            line, word = self._words[self._at]
+            told = f"expected the end of the file, got {word[:30]!r}"
+            raise BadInput([Problem(self._name, line, 0, told)])
+
+
+def brand_of(location: Location, name: str) -> Brand:
+    """Returns a location problem as a brand of one item and one week."""
+    asked = np.maximum(location.demand, 1e-12)
+    unit = np.where(location.demand[:, None] > 0, location.cost / asked[:, None], 0.0)
+    penalty = float(location.fixed_cost.max() + unit.max() + 1.0)
+    sites = [f"W{at + 1:03d}" for at in range(len(location.capacity))]
+    regions = [f"C{at + 1:04d}" for at in range(len(location.demand))]
+    frames = {
+        "sites": pd.DataFrame(
+            {
+                "site": sites, "tier": "central", "country": "GB", "latitude": 0.0,
+                "longitude": 0.0, "status": "decide", "fixed_cost": location.fixed_cost,
+                "outbound_units": location.capacity,
+            }
+        ),
+        "regions": pd.DataFrame(
+            {"region": regions, "country": "GB", "latitude": 0.0, "longitude": 0.0}
+        ),
+        "items": pd.DataFrame(
+            {"item": ["GOODS"], "weight_kg": 0.0, "value": penalty, "unmet_penalty": penalty}
+        ),
+        "stock": pd.DataFrame(
+            {"site": sites, "item": "GOODS", "on_hand": np.ceil(location.capacity).astype(int)}
+        ),
+        "services": pd.DataFrame({"service": ["SERVE"], "mode": "road"}),
+        "rates": pd.DataFrame(
+            {
+                "service": "SERVE",
+                "site": np.tile(sites, len(regions)),
+                "region": np.repeat(regions, len(sites)),
+                "price_per_unit": unit.ravel(),
+                "transit_days": 0.0,
+            }
+        ),
+        "forecast": pd.DataFrame(
+            {"start": pd.Timestamp(TODAY), "region": regions, "item": "GOODS",
+             "mean": location.demand}
+        ),
+    }  # fmt: skip
+    made = {table: complete(table, frame) for table, frame in frames.items()}
+    return Brand(
+        name=f"OR-Library {name}",
+        currency="GBP",
+        today=TODAY,
+        rules_date=TODAY,
+        horizon_weeks=1,
+        weights=Weights(),
+        tables={table: made.get(table, blank(table)) for table in tables()},
+    )

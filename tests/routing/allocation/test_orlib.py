@@ -1,0 +1,67 @@
+"""Published optima of OR-Library, from the file through the folder to the plan."""
+
+from pathlib import Path
+
+import pytest
+
+from api.cli import run
+from core.errors import BadInput
+from core.folder.orlib import brand_of, parse, read_orlib
+from core.folder.reader import check_folder
+from routing.allocation.allocate import allocate
+
+FILES = Path(__file__).parents[2] / "orlib"
+
+OPTIMA = {
+    "cap41": 1040444.375,
+    "cap64": 1045650.250,
+    "cap94": 946051.325,
+    "cap134": 928941.750,
+}
+
+TINY = "2 1\n10 5\n10 100\n4\n8 2\n"
+
+
+@pytest.mark.parametrize("name", OPTIMA)
+def test_the_published_optimum_is_reached_and_proven(name: str) -> None:
+    made = allocate(read_orlib(FILES / f"{name}.txt"))
+    assert made.objective == pytest.approx(OPTIMA[name], rel=1e-6)
+    assert made.bound == pytest.approx(OPTIMA[name], rel=1e-6)
+    assert made.units["unmet"] == 0
+    assert made.status == "optimal"
+
+
+def test_a_tiny_case_is_solved_as_by_hand() -> None:
+    """The near warehouse is opened for 5 and serves all for 8; the far one would cost 102."""
+    made = allocate(brand_of(parse(TINY, "tiny.txt"), "tiny"))
+    assert made.objective == pytest.approx(13.0)
+    assert made.open_sites == ("W001",)
+
+
+def test_the_command_writes_a_folder_that_is_sound(tmp_path: Path) -> None:
+    folder = tmp_path / "brand"
+    assert run(["import", "orlib", str(FILES / "cap41.txt"), str(folder)]) == 0
+    assert check_folder(folder).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "end of the file"),
+        ("2 1\n10 5\ncapacity 100\n4\n8 2\n", "expected a capacity >= 0, got 'capacity'"),
+        ("2 1\n10 5\n10 100\n4\n8 -2\n", "expected a cost >= 0"),
+        ("2 1\n10 5\n10 100\n4\n8\n", "end of the file"),
+        (TINY + "7\n", "expected the end of the file"),
+        ("0 1\n", "whole number of warehouses"),
+        ("900000 900000\n", "at most"),
+        ("2 1\n10 nan\n", "fixed cost"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_line(text: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        parse(text, "bad.txt")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_orlib(tmp_path / "none.txt")
