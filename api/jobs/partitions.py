@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from api.jobs.context import JobContext
 from api.queue.records import ENDED, QUEUED
 from api.queue.store import LEASE, enqueue, job_of, jobs
+from core.packing import pack
 from inventory.demand import steps, store
 from inventory.demand.engine import Here, Own
 from inventory.demand.markets import Top
-from inventory.demand.packing import pack, unpack
+from inventory.demand.packing import unpack
 from inventory.demand.partition import Partition
 from inventory.demand.records import DONE, ForecastPartitionRecord
 from inventory.demand.regions import Outlook

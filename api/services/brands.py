@@ -9,6 +9,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlmodel import Session
 
@@ -93,6 +94,14 @@ def brand_version(session: Session) -> str:
     return _current(session).version
 
 
+def planned_weeks(session: Session) -> int:
+    """Returns the weeks that the current brand plans ahead, without its tables.
+
+    Raises `NotFound` before the first load.
+    """
+    return int(_current(session).settings["horizon_weeks"])
+
+
 def current_brand(session: Session, live_stock: bool = False) -> Brand:
     """Returns the brand loaded last; raises `NotFound` before the first load.
 
@@ -140,7 +149,7 @@ def _brand(session: Session, record: BrandRecord) -> Brand:
 
 def _read(session: Session, record: BrandRecord) -> Brand:
     content = doors.brand_tables(session, record.tables)
-    tables = {name: read_table(name, [content.pop(name)]) for name in record.tables}
+    tables = {name: _light(read_table(name, [content.pop(name)])) for name in record.tables}
     settings = record.settings
     return Brand(
         **{key: settings[key] for key in ("name", "currency", "horizon_weeks", "bucket")},
@@ -150,6 +159,15 @@ def _read(session: Session, record: BrandRecord) -> Brand:
         weights=Weights(**settings["weights"]),
         tables=MappingProxyType(tables),
     )
+
+
+def _light(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns a table whose columns without any number take no memory: all rows share one cell."""
+    columns = dict(frame.items())
+    for name, column in frame.select_dtypes("float64").items():
+        if column.isna().all():
+            columns[name] = pd.Series(np.broadcast_to(np.nan, len(frame)), copy=False)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:

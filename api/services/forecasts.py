@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from api.queue.records import JobRecord
 from api.queue.store import enqueue, job_of
-from api.services.brands import brand_version, current_brand
+from api.services.brands import brand_version, current_brand, planned_weeks
 from api.services.forecast_figures import (
     counts,
     finding_row,
@@ -85,13 +85,13 @@ def request_forecast(
     Without `weeks` the horizon is the brand's own. `origins` past planning dates judge it; 0 means
     that nothing is judged. Raises `NotFound` before a brand is loaded.
     """
-    brand = current_brand(session)
+    version, horizon = brand_version(session), weeks or planned_weeks(session)
     forecast = mint("fct", clock.now(), entropy)
     job = enqueue(session, KIND, forecast, {}, clock, entropy)
     record = ForecastRecord(
         id=forecast,
-        brand_version=brand_version(session),
-        weeks=weeks or brand.horizon_weeks,
+        brand_version=version,
+        weeks=horizon,
         seed=seed,
         origins=origins,
         job=job.id,

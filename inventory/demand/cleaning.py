@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Keys = NDArray[np.int64]
+Whole = NDArray[np.signedinteger]
 Codes = NDArray[np.int32]
 Rows = NDArray[np.intp]
 
@@ -31,7 +31,7 @@ PASSES = 4
 
 
 def without_one_offs(
-    series: Keys, day: Codes, quantity: Floats, promoted: Flags, regions: int
+    series: Whole, day: Codes, quantity: Floats, promoted: Flags, regions: int
 ) -> Floats:
     """Returns the quantity that counts of each row: all of it, or the limit of a one-off.
 
@@ -61,7 +61,7 @@ def without_one_offs(
     return kept
 
 
-def _one_offs(series: Keys, quantity: Floats, promoted: Flags) -> Rows:
+def _one_offs(series: Whole, quantity: Floats, promoted: Flags) -> Rows:
     """Returns the rows that pass for one-offs by their own series."""
     rows = np.flatnonzero(quantity > 0)
     found = [rows[:0]]
@@ -74,7 +74,7 @@ def _one_offs(series: Keys, quantity: Floats, promoted: Flags) -> Rows:
     return np.sort(np.concatenate(found))
 
 
-def _tops(series: Keys, quantity: Floats, promoted: Flags) -> Rows:
+def _tops(series: Whole, quantity: Floats, promoted: Flags) -> Rows:
     """Returns the largest row of each series that is too large for the others."""
     if not series.size:
         return np.array([], dtype=np.intp)
@@ -101,7 +101,7 @@ class _Others:
     variance: Floats
 
     @classmethod
-    def of(cls, series: Keys, quantity: Floats, aside: Flags) -> "_Others":
+    def of(cls, series: Whole, quantity: Floats, aside: Flags) -> "_Others":
         begin = _begins(series)
         owner = np.repeat(np.arange(len(begin)), np.diff(begin, append=len(series)))
         left = np.where(aside, 0.0, quantity)
@@ -118,12 +118,12 @@ class _Others:
         return np.asarray(self.mean + far * np.sqrt(np.maximum(self.variance, least)))
 
 
-def _begins(series: Keys) -> Rows:
+def _begins(series: Whole) -> Rows:
     """Returns the first row of each series."""
     return np.flatnonzero(np.diff(series, prepend=series[0] - 1))
 
 
-def _together(series: Keys, day: Codes, regions: int) -> Flags:
+def _together(series: Whole, day: Codes, regions: int) -> Flags:
     """Flags rows that a row of the same item in another region is close to in time."""
     order = np.lexsort((day, series // regions))
     series, day = series[order], day[order]

@@ -5,23 +5,19 @@ in `api.jobs`, for many machines.
 """
 
 import logging
-import os
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import inventory
-from inventory.demand.packing import packed, unpack
+from core.children import Child
+from core.packing import packed
+from inventory.demand.packing import unpack
 from inventory.demand.partition import Partition
-from inventory.demand.pipes import Pieces, received, send, widen
 from inventory.demand.steps import light, work
 
 Made = TypeVar("Made")
@@ -31,10 +27,8 @@ AHEAD = 8
 """Partitions of each process that wait for it or to be fetched: results of more would fill memory,
 fewer would let it wait while this process is busy with markets."""
 
-ENDS_SECONDS = 5.0
-"""How long a process may take to finish its partition when nobody waits for it any more."""
-
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+WORKER = "inventory.demand.worker"
+"""The module that a process of the pool runs."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,14 +69,14 @@ class Pool(Here):
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._idle: SimpleQueue[_Process] = SimpleQueue()
-        self._started: list[_Process] = []
+        self._idle: SimpleQueue[Child] = SimpleQueue()
+        self._started: list[Child] = []
         self._threads = ThreadPoolExecutor(workers, "partition")
         self._ended = False
 
     def __enter__(self) -> "Pool":
         for _ in range(self._workers):
-            self._started.append(process := _Process())
+            self._started.append(process := Child(WORKER))
             self._idle.put(process)
         return self
 
@@ -140,46 +134,3 @@ def _in_turn(waiting: deque[Future[Any]], asked: Iterator[Future[Any]]) -> Itera
 def engine_of(workers: int) -> AbstractContextManager[Engine]:
     """Returns the engine of so many processes on this machine."""
     return Pool(workers) if workers > 1 else nullcontext(Here())
-
-
-class _Process:
-    """A process that works on one partition at a time, and ends when its input does."""
-
-    def __init__(self) -> None:
-        root = str(Path(inventory.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "inventory.demand.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
-            bufsize=0,
-        )
-        widen(_pipe(self._process.stdin))
-        widen(_pipe(self._process.stdout))
-
-    def ask(self, content: Pieces) -> memoryview:
-        """Returns the answer to a package; raises `OSError` where the process is gone."""
-        send(_pipe(self._process.stdin), content)
-        answer = received(_pipe(self._process.stdout))
-        if answer is None:
-            raise BrokenPipeError
-        return answer
-
-    def end(self) -> None:
-        """Ends the process: at once when it waits, after its partition when it works."""
-        with suppress(OSError):
-            _pipe(self._process.stdin).close()
-        try:
-            self._process.wait(ENDS_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        _pipe(self._process.stdout).close()
-
-
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
-        raise BrokenPipeError
-    return pipe

@@ -10,12 +10,11 @@ import pandas as pd
 
 from core.brand import Brand
 from inventory.demand import noticed, stockouts
-from inventory.demand.cleaning import without_one_offs
 from inventory.demand.findings import Finding
 from inventory.demand.lines import DAYS, Lines, missing, monday
+from inventory.demand.past import Past
 from inventory.demand.sparse import Flags, Floats, Keys, Sparse
-from inventory.demand.stockouts import Weekly
-from inventory.demand.terms import planned_terms
+from inventory.demand.terms import is_plan, planned_terms
 
 DEAD_DAYS = 365
 """An item that nobody asked for over so many days, though it sold before, is dead."""
@@ -123,7 +122,9 @@ class History(Sparse):
         weeks = (monday(brand.today + timedelta(days=1)) - lines.first).days // DAYS
         if weeks < 1:
             raise missing(f"no complete week of demand before {brand.today}")
-        return _cleaned(brand, lines, weeks)
+        past = Past.of(lines, weeks)
+        lines = lines.without_rows()
+        return _cleaned(brand, lines, past)
 
     def _sold_until(self) -> Keys:
         """Returns the Sunday of each item's last week with demand, in days from `first`; or -1."""
@@ -140,55 +141,39 @@ class History(Sparse):
         return died
 
 
-def _cleaned(brand: Brand, lines: Lines, weeks: int) -> History:
+def _cleaned(brand: Brand, lines: Lines, past: Past) -> History:
     """Returns the history of lines: one-offs cut, stock-outs hidden, the dead told."""
-    past, series = lines.past, lines.series
-    kept = without_one_offs(series, past.day, past.quantity, past.promotion > 0, len(lines.regions))
-    complete = past.day < weeks * DAYS
-    key = series[complete] * weeks + past.day[complete] // DAYS
-    weekly = Weekly.of(*np.divmod(key, weeks), kept[complete], weeks)
-    by_item = Weekly.of(weekly.item // len(lines.regions), weekly.week, weekly.units, weeks)
-    closed = stockouts.closed_weeks(by_item)
-    silent = stockouts.silences(by_item, closed)
+    weeks = past.weekly.weeks
+    closed = stockouts.closed_weeks(past.by_item)
+    silent = stockouts.silences(past.by_item, closed)
     stated = stockouts.stated(
         brand.table("stockouts"), lines.items, lines.regions, lines.first, weeks
     )
-    today = (brand.today - lines.first).days
+    unsold = stockouts.unsold(silent, past.weekly, closed, len(lines.regions))
+    plan = is_plan(lines, past.terms, past.idle)
     made = History(
         items=lines.items,
         regions=lines.regions,
         first=lines.first,
         start=monday(brand.today + timedelta(days=DAYS)),
         weeks=weeks,
-        series=weekly.item.astype(np.int32),
-        week=weekly.week.astype(np.int32),
-        quantity=weekly.units,
-        daily=_daily(lines, kept, today + 1),
-        hidden=np.union1d(stated, stockouts.unsold(silent, weekly, closed, len(lines.regions))),
+        series=past.weekly.item,
+        week=past.weekly.week,
+        quantity=past.weekly.units,
+        daily=past.daily,
+        hidden=np.union1d(stated, unsold),
         dead=np.zeros(len(lines.items), dtype=bool),
         closed=closed,
-        promotions=planned_terms(lines),
+        promotions=planned_terms(past.terms, lines.planned if plan else None),
         findings=(),
     )
-    last = np.full(len(lines.items), -1, dtype=np.int64)
-    np.maximum.at(last, past.item, np.where(past.quantity > 0, past.day, -1))
-    made = replace(made, dead=made._died(last, today))
+    made = replace(made, dead=made._died(past.last, lines.today))
     findings = (
-        *noticed.of_lines(lines),
+        *noticed.of_lines(lines, plan),
         *noticed.gaps(lines, closed),
-        *noticed.clips(lines, kept),
+        *past.clips,
         *noticed.stated(lines, stated, weeks),
         *noticed.silences(lines, silent),
-        *noticed.deaths(lines, made.dead, last),
+        *noticed.deaths(lines, made.dead, past.last),
     )
     return replace(made, findings=findings)
-
-
-def _daily(lines: Lines, kept: Floats, days: int) -> Floats:
-    regions = len(lines.regions)
-    flat = np.bincount(
-        lines.past.day.astype(np.int64) * regions + lines.past.region,
-        weights=kept,
-        minlength=days * regions,
-    )
-    return flat.reshape(days, regions).astype(np.float64)

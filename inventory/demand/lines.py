@@ -1,7 +1,9 @@
 """Lines: what was asked for by item, region and day, as arrays, before anything is cleaned."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -21,16 +23,22 @@ DAYS = 7
 MOST_WEEKS = 260
 """A forecast looks back at most five years."""
 
+PART_ROWS = 500_000
+"""Rows that are looked at together, more only where one item has more."""
+
+MOST_SERIES = 2**31 - 1
+"""Series are numbered in 32 bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of equal length: codes of item and region, day, units, promotion and price.
+    """Rows of equal length: series, day, units, promotion and price.
 
-    Days count from the `first` of the lines. Promotion and price are NaN where unknown.
+    A series is the code of the item times the number of regions, plus that of the region. Days
+    count from the `first` of the lines. Promotion and price are NaN where unknown.
     """
 
-    item: Codes
-    region: Codes
+    series: Codes
     day: Codes
     quantity: Floats
     promotion: Floats
@@ -39,8 +47,7 @@ class Rows:
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
         """Returns the chosen rows, in the order of their choice."""
         return Rows(
-            self.item[chosen],
-            self.region[chosen],
+            self.series[chosen],
             self.day[chosen],
             self.quantity[chosen],
             self.promotion[chosen],
@@ -50,25 +57,52 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Past demand, one row per item, region and day, in that order; `first` is a Monday.
+    """Demand by item, region and day; day 0 is `first`, a Monday, and `today` the planning date.
 
-    `planned` holds the promotions and prices of days after the planning date. What was asked for
-    on those days is left out; `trial` says that something was, so that the planning date is one of
-    the past. `older` counts the rows that lie too far back to matter.
+    `rows` are those of the table as it has them: `parts` puts the past in order. `planned` holds
+    the promotions and prices of days after the planning date. What was asked for on those days is
+    left out; `trial` says that something was, so that the planning date is one of the past.
+    `older` counts the rows that lie too far back to matter.
     """
 
     items: tuple[str, ...]
     regions: tuple[str, ...]
     first: date
-    past: Rows
+    today: int
+    rows: Rows
     planned: Rows
     trial: bool
     older: int
 
     @property
-    def series(self) -> Keys:
-        """The series of each past row: item times the number of regions, plus region."""
-        return self.past.item.astype(np.int64) * len(self.regions) + self.past.region
+    def past(self) -> Rows:
+        """Past demand, one row per item, region and day, in that order."""
+        return _merged(self.rows.only(self._seen()))
+
+    def parts(self) -> Iterator[Rows]:
+        """Yields what `past` is made of in its order, whole items at a time.
+
+        So a history of many rows is never put in order all at once.
+        """
+        seen, series = self._seen(), self.rows.series
+        for begin, end in self._spans():
+            inside = seen & (series >= begin) & (series < end)
+            yield _merged(self.rows.only(np.flatnonzero(inside)))
+
+    def without_rows(self) -> "Lines":
+        """Returns what is known beside the rows, which take memory as long as they are held."""
+        return replace(self, rows=self.rows.only(np.array([], dtype=np.intp)))
+
+    def _seen(self) -> NDArray[np.bool_]:
+        return (self.rows.day >= 0) & (self.rows.day <= self.today)
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """Yields ranges of the series of whole items that have about `PART_ROWS` rows each."""
+        count = np.bincount(self.rows.series, minlength=len(self.items) * len(self.regions))
+        until = np.cumsum(count.reshape(len(self.items), len(self.regions)).sum(axis=1))
+        full = np.searchsorted(until, np.arange(PART_ROWS, until[-1], PART_ROWS)) + 1
+        edges = np.unique([0, *full.tolist(), len(self.items)]) * len(self.regions)
+        yield from pairwise(edges.tolist())
 
     @classmethod
     def of(cls, brand: Brand) -> "Lines":
@@ -91,21 +125,22 @@ class Lines:
         first = int(day[seen].min())
         first -= (first + 3) % DAYS  # 1970-01-01 was a Thursday
         rows = Rows(
-            item=_codes(items, frame["item"], "items", file),
-            region=_codes(regions, frame["region"], "regions", file),
-            day=(day - first).astype(np.int32),
+            series=_series(items, regions, frame, file),
+            day=day - np.int32(first),
             quantity=frame["quantity"].to_numpy(dtype=np.float64),
             promotion=_numbers(frame, "promotion"),
             price=_numbers(frame, "price"),
         )
-        later = (day > today) & ~(np.isnan(rows.promotion) & np.isnan(rows.price))
+        later = rows.only(np.flatnonzero(day > today))
+        told = ~(np.isnan(later.promotion) & np.isnan(later.price))
         return cls(
             items=items,
             regions=regions,
             first=date(1970, 1, 1) + timedelta(days=first),
-            past=_merged(rows if seen.all() else rows.only(seen), len(regions)),
-            planned=_plan(rows.only(later & (file == DEMAND)), len(regions)),
-            trial=bool((rows.quantity[later] > 0).any()),
+            today=today - first,
+            rows=rows,
+            planned=_plan(later.only(told & (file == DEMAND))),
+            trial=bool((later.quantity[told] > 0).any()),
             older=int((day < oldest).sum()),
         )
 
@@ -145,14 +180,14 @@ def _ordinal(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def _days(brand: Brand, frame: pd.DataFrame, file: str) -> Keys:
+def _days(brand: Brand, frame: pd.DataFrame, file: str) -> Codes:
     """Returns the day of each row, counted from 1970-01-01."""
     if file == DEMAND:
-        return frame["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    days = np.zeros(len(frame), dtype=np.int64)
+        return frame["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    days = np.zeros(len(frame), dtype=np.int32)
     for zone, regions in _zones(brand).items():
         there = frame["region"].isin(regions).to_numpy(bool)
-        days[there] = local_days(frame["placed_at"][there], zone).astype(np.int64)
+        days[there] = local_days(frame["placed_at"][there], zone).astype(np.int32)
     return days
 
 
@@ -167,8 +202,21 @@ def _zones(brand: Brand) -> dict[str, list[str]]:
 
 def _numbers(frame: pd.DataFrame, column: str) -> Floats:
     if column not in frame:
-        return np.full(len(frame), np.nan)
+        return np.broadcast_to(np.nan, len(frame))
     return frame[column].to_numpy(dtype=np.float64)
+
+
+def _series(
+    items: tuple[str, ...], regions: tuple[str, ...], frame: pd.DataFrame, file: str
+) -> Codes:
+    """Returns the series of each row."""
+    if len(items) * len(regions) > MOST_SERIES:
+        most = f"expected at most {MOST_SERIES:,} items times regions"
+        raise BadInput([Problem("items.csv", 0, 0, most)])
+    series = _codes(items, frame["item"], "items", file) * np.int32(len(regions))
+    series += _codes(regions, frame["region"], "regions", file)
+    pa.default_memory_pool().release_unused()  # looking names up took more than it found
+    return series
 
 
 def _codes(names: tuple[str, ...], column: "pd.Series[str]", kind: str, file: str) -> Codes:
@@ -180,21 +228,20 @@ def _codes(names: tuple[str, ...], column: "pd.Series[str]", kind: str, file: st
     return codes
 
 
-def _key(rows: Rows, regions: int) -> Keys:
-    """Returns a number that grows with item, region and day."""
-    span = int(rows.day.max(initial=0)) + 1
-    return (rows.item.astype(np.int64) * regions + rows.region) * span + rows.day
+def _key(rows: Rows) -> Keys:
+    """Returns a number that grows with series and day."""
+    return rows.series.astype(np.int64) * (int(rows.day.max(initial=0)) + 1) + rows.day
 
 
-def _plan(rows: Rows, regions: int) -> Rows:
+def _plan(rows: Rows) -> Rows:
     """Returns rows in order, without what was asked for."""
-    ordered = rows.only(np.argsort(_key(rows, regions), kind="stable"))
+    ordered = rows.only(np.argsort(_key(rows), kind="stable"))
     return replace(ordered, quantity=np.zeros(len(ordered.day)))
 
 
-def _merged(rows: Rows, regions: int) -> Rows:
-    """Returns one row per item, region and day, in order: units added up, prices weighted."""
-    key = _key(rows, regions)
+def _merged(rows: Rows) -> Rows:
+    """Returns one row per series and day, in order: units added up, prices weighted."""
+    key = _key(rows)
     if (np.diff(key) <= 0).any():
         order = np.argsort(key, kind="stable")
         rows, key = rows.only(order), key[order]
@@ -204,8 +251,7 @@ def _merged(rows: Rows, regions: int) -> Rows:
     begin = np.flatnonzero(new)
     weight = np.maximum(rows.quantity, 1e-9)
     return Rows(
-        rows.item[begin],
-        rows.region[begin],
+        rows.series[begin],
         rows.day[begin],
         np.add.reduceat(rows.quantity, begin),
         mean_of(rows.promotion, weight, begin),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.brand import Brand
 from core.errors import BadInput, Problem
+from core.packing import pack
 from inventory.demand import promotions
 from inventory.demand.book import DAYS, Book, Guide
 from inventory.demand.calendar import Calendar
@@ -23,7 +24,7 @@ from inventory.demand.history import History
 from inventory.demand.levels import METHODS
 from inventory.demand.lines import Lines, Rows
 from inventory.demand.markets import Top
-from inventory.demand.packing import pack, unpack
+from inventory.demand.packing import unpack
 from inventory.demand.partition import PARTITION_SERIES, Partition, partitions, ranges
 from inventory.demand.promotions import Effects
 from inventory.demand.quantiles import COLUMNS
@@ -104,8 +105,8 @@ class Remembered:
         begun, past = rows
         day = past.day.astype(np.int64) + (begun - self.state.under_way).days
         week = (day + since) // DAYS
-        series = past.item.astype(np.int64) * regions + past.region
-        usual = self.top.guide.season.ahead[self.book.category[past.item], week]
+        series = past.series.astype(np.int64)
+        usual = self.top.guide.season.ahead[self.book.category[series // regions], week]
         if self.effects is not None:
             usual = usual * self._lift(history, shops)[series, week]
         plain = past.quantity / np.maximum(usual, 1e-9)
@@ -227,8 +228,8 @@ def _rows_after(brand: Brand, day: date) -> tuple[date, Rows] | None:
         lines = Lines.of(brand.with_table(name, recent.reset_index(drop=True)))
     except BadInput:  # the history was read from the same table: all that can lack are rows
         return None
-    after = (day - lines.first).days
-    return lines.first, lines.past.only(lines.past.day > after)
+    past = lines.past
+    return lines.first, past.only(past.day > (day - lines.first).days)
 
 
 def _cut(outlook: Outlook, begin: int, end: int) -> Outlook:

@@ -7,20 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inventory.demand.findings import Finding
-from inventory.demand.lines import MOST_WEEKS, Floats, Keys, Lines
+from inventory.demand.lines import MOST_WEEKS, Floats, Keys, Lines, Rows
 from inventory.demand.stockouts import Silences
-from inventory.demand.terms import is_plan
 
 Flags = NDArray[np.bool_]
 
 
-def of_lines(lines: Lines) -> Iterator[Finding]:
-    """Yields what was left aside while reading."""
+def of_lines(lines: Lines, plan: bool) -> Iterator[Finding]:
+    """Yields what was left aside while reading; `plan` says that planned rows are a plan."""
     if lines.older:
         years = MOST_WEEKS // 52
         text = f"{lines.older:,} rows are older than {years} years; a forecast looks no further"
         yield Finding("history", "", "", lines.first, text)
-    if lines.planned.day.size and not is_plan(lines):
+    if lines.planned.day.size and not plan:
         text = (
             "promotions and prices after today stand only where something was sold; "
             "as a plan they would tell the sales, so they are not used"
@@ -35,16 +34,16 @@ def gaps(lines: Lines, closed: Flags) -> Iterator[Finding]:
         yield Finding("gap", "", "", lines.first + timedelta(weeks=begin), text)
 
 
-def clips(lines: Lines, kept: Floats) -> Iterator[Finding]:
-    """Yields the one-off days that count less than what was asked for."""
-    past = lines.past
-    for row in np.flatnonzero(kept < past.quantity).tolist():
-        asked, left = _units(float(past.quantity[row])), _units(float(kept[row]))
+def clips(lines: Lines, rows: Rows, kept: Floats) -> Iterator[Finding]:
+    """Yields the one-off days of some rows that count less than what was asked for."""
+    for row in np.flatnonzero(kept < rows.quantity).tolist():
+        item, region = divmod(int(rows.series[row]), len(lines.regions))
+        asked, left = _units(float(rows.quantity[row])), _units(float(kept[row]))
         yield Finding(
             "clipped",
-            lines.items[past.item[row]],
-            lines.regions[past.region[row]],
-            lines.first + timedelta(days=int(past.day[row])),
+            lines.items[item],
+            lines.regions[region],
+            lines.first + timedelta(days=int(rows.day[row])),
             f"{asked} units asked on one day, {left} kept",
         )
 

@@ -74,7 +74,7 @@ def returns_history(brand: Brand, history: History) -> History:
     series = item[seen].astype(np.int64) * regions + region[seen]
     days = Weekly.of(series, day[seen], frame["quantity"].to_numpy(float)[seen], len(history.daily))
     never = np.zeros(len(days.week), dtype=bool)
-    kept = without_one_offs(days.item, days.week.astype(np.int32), days.units, never, regions)
+    kept = without_one_offs(days.item, days.week, days.units, never, regions)
     complete = days.week < history.weeks * DAYS
     weekly = Weekly.of(
         days.item[complete], days.week[complete] // DAYS, kept[complete], history.weeks

@@ -12,7 +12,9 @@ from inventory.demand.lines import DAYS, coded
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Codes = NDArray[np.int32]
 Keys = NDArray[np.int64]
+Whole = NDArray[np.signedinteger]
 
 CHANCE = 1e-4
 """A silence is a stock-out where the chance of one like it anywhere in the item's life is less."""
@@ -48,23 +50,28 @@ FEWEST = 2
 class Weekly:
     """Units of each item and week that had any, sorted by item and week; `weeks` in all."""
 
-    item: Keys
-    week: Keys
+    item: Codes
+    week: Codes
     units: Floats
     weeks: int
 
     @classmethod
-    def of(cls, item: Keys, week: Keys, quantity: Floats, weeks: int) -> "Weekly":
+    def of(cls, item: Whole, week: Whole, quantity: Floats, weeks: int) -> "Weekly":
         """Returns units added up by item and week."""
         sold = quantity > 0
-        key, at = np.unique(item[sold] * weeks + week[sold], return_inverse=True)
-        units = np.bincount(at, weights=quantity[sold], minlength=len(key))
-        return cls(key // weeks, key % weeks, units.astype(np.float64), weeks)
+        key, units = item[sold].astype(np.int64) * weeks + week[sold], quantity[sold]
+        if (np.diff(key) < 0).any():
+            order = np.argsort(key, kind="stable")
+            key, units = key[order], units[order]
+        new = np.diff(key, prepend=-1) > 0
+        total = np.bincount(np.cumsum(new) - 1, weights=units).astype(np.float64)
+        item, week = np.divmod(key[new], weeks)
+        return cls(item.astype(np.int32), week.astype(np.int32), total, weeks)
 
     def between(self, item: Keys, begin: Keys, end: Keys) -> Floats:
         """Returns the units of items from week `begin` to before `end`, all arrays alike."""
         total = np.append(0.0, np.cumsum(self.units))
-        key = self.item * self.weeks + self.week
+        key = self.item.astype(np.int64) * self.weeks + self.week
         low = np.searchsorted(key, item * self.weeks + np.clip(begin, 0, self.weeks))
         high = np.searchsorted(key, item * self.weeks + np.clip(end, 0, self.weeks))
         return np.asarray(total[np.maximum(high, low)] - total[low])
@@ -113,9 +120,10 @@ def _improbable_together(weekly: Weekly, quiet: Flags) -> Flags:
     # A silence that lasts to the end is judged as if the usual demand returned after it.
     usual = np.median(units[week[-AROUND:]])
     week, sold = np.append(week, weekly.weeks), np.append(units[week], usual)
-    one = np.zeros(len(week), dtype=np.int64)
+    one = np.zeros(len(week), dtype=np.int32)
     told = _Silent.of(
-        Weekly(one, week, sold, weekly.weeks + 1), np.zeros(weekly.weeks + 1, dtype=bool)
+        Weekly(one, week.astype(np.int32), sold, weekly.weeks + 1),
+        np.zeros(weekly.weeks + 1, dtype=bool),
     )
     found = told.stretch.only(told.impossible())
     for begin, end in zip(found.begin, found.end, strict=True):
@@ -147,7 +155,7 @@ def unsold(silent: Silences, weekly: Weekly, closed: Flags, regions: int) -> Key
     demand, when it may not have been on offer.
     """
     first = np.full((int(silent.item.max(initial=-1)) + 1) * regions, weekly.weeks)
-    inside = weekly.item < len(first)
+    inside = slice(int(np.searchsorted(weekly.item, np.int32(len(first)))))
     np.minimum.at(first, weekly.item[inside], weekly.week[inside])
     length = silent.end - silent.begin
     row = np.repeat(np.arange(len(length)), length)
@@ -179,10 +187,11 @@ class _Silent:
         item, week = weekly.item, weekly.week
         until = np.append(0, np.cumsum(closed)).astype(np.int64)
         at = np.flatnonzero((np.diff(item) == 0) & (np.diff(week) > 1))
-        gap = Silences(item[at], week[at] + 1, week[at + 1])
+        gap = Silences(*(told.astype(np.int64) for told in (item[at], week[at] + 1, week[at + 1])))
         length = (gap.end - gap.begin - (until[gap.end] - until[gap.begin])).astype(np.float64)
         gap, length = gap.only(length > 0), length[length > 0]
-        low, high = np.searchsorted(item, gap.item), np.searchsorted(item, gap.item, side="right")
+        silent = gap.item.astype(item.dtype)  # another type would have all items converted
+        low, high = np.searchsorted(item, silent), np.searchsorted(item, silent, side="right")
         selling = (high - low).astype(np.float64)
         zeros = np.bincount(gap.item, weights=length)[gap.item].astype(np.float64)
         pairs = np.bincount(gap.item, weights=length - 1.0)[gap.item].astype(np.float64)
@@ -190,8 +199,8 @@ class _Silent:
             weekly=weekly,
             before_week=until,
             stretch=gap,
-            first=week[low],
-            last=week[high - 1],
+            first=week[low].astype(np.int64),
+            last=week[high - 1].astype(np.int64),
             length=length,
             selling=selling,
             life=selling + zeros,

@@ -13,27 +13,23 @@ COMPLETE = 0.9
 """Share of weeks with a row from which on the rows of a table do not tell what was sold."""
 
 
-def planned_terms(lines: Lines) -> Terms | None:
-    """Returns the terms of all lines; None where they say nothing.
+def planned_terms(past: Terms, planned: Rows | None) -> Terms | None:
+    """Returns past terms and those of a plan together; None where they say nothing.
 
-    They say nothing when no promotion is above 0 and no series ever changes its price. What
-    stands after the planning date is taken for a plan only where `is_plan` says so.
+    They say nothing when no promotion is above 0 and no series ever changes its price.
     """
-    past = _weekly(lines.past, lines)
-    made = _one(past, _weekly(lines.planned, lines)) if is_plan(lines) else past
+    made = past if planned is None else _one(past, terms_of(planned))
     return made if _says_something(made) else None
 
 
-def is_plan(lines: Lines) -> bool:
+def is_plan(lines: Lines, past: Terms, idle: bool) -> bool:
     """Returns whether the rows after the planning date are a plan.
 
     In a trial on the past they may be none: where a table has rows only for days on which
     something was sold, a row alone tells that there will be a sale. So they count there only if
-    the past has rows without demand too, or rows in at least 9 of 10 weeks.
+    the past has rows without demand too (`idle`), or rows in at least 9 of 10 weeks.
     """
-    if not lines.trial or (lines.past.quantity == 0).any():
-        return True
-    return _coverage(_weekly(lines.past, lines)) >= COMPLETE
+    return not lines.trial or idle or _coverage(past) >= COMPLETE
 
 
 def _coverage(terms: Terms) -> float:
@@ -55,13 +51,13 @@ def _says_something(terms: Terms) -> bool:
     return bool((same & changed).any())
 
 
-def _weekly(rows: Rows, lines: Lines) -> Terms:
+def terms_of(rows: Rows) -> Terms:
     """Returns means by series and week, of rows in the order of series and day."""
     told = ~(np.isnan(rows.promotion) & np.isnan(rows.price))
     if not told.all():
         rows = rows.only(told)
     week = (rows.day // DAYS).astype(np.int32)
-    series = (rows.item * np.int32(len(lines.regions)) + rows.region).astype(np.int32)
+    series = rows.series
     begin = _changes(series.astype(np.int64) * (int(week.max(initial=0)) + 1) + week)
     even = np.ones(len(week))
     if not begin.size:

@@ -47,6 +47,19 @@ def test_a_brand_comes_back_as_it_was_read(
         assert_frame_equal(found.table(name), frame, check_exact=True)
 
 
+def test_a_column_without_numbers_takes_no_memory(
+    session: Session, clock: FakeClock, entropy: Entropy
+) -> None:
+    """Demand that tells no promotion of a million rows would hold eight megabytes of nothing."""
+    row = {"date": "2026-09-01", "region": "DE", "item": "MUG", "quantity": 1, "price": 2.0}
+    demand = complete("demand", pd.DataFrame([row] * 3))
+    load_brand(session, two_sites_one_item().with_table("demand", demand), clock, entropy)
+    found = current_brand(session).table("demand")
+    assert_frame_equal(found, demand, check_exact=True)
+    strides = [found[name].to_numpy().strides for name in ("quantity", "promotion", "price")]
+    assert strides == [(8,), (0,), (8,)]
+
+
 def test_loading_the_same_brand_again_changes_nothing(
     session: Session, clock: FakeClock, entropy: Entropy
 ) -> None:

@@ -391,6 +391,17 @@ def test_a_bad_request_starts_nothing(
     assert jobs["data"] == []
 
 
+@pytest.mark.usefixtures("loaded")
+def test_asking_for_a_forecast_reads_no_table(
+    client: TestClient, keys: Mapping[str, Headers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A brand of a million series took three seconds and 1.4 GB to be asked for its horizon."""
+    monkeypatch.setattr("api.store.brand_tables", lambda *_: pytest.fail("read a table"))
+    monkeypatch.setattr("api.services.brands._cache.kept", None)
+    made = client.post("/v1/forecasts", json={}, headers=keys["planner"])
+    assert (made.status_code, made.json()["weeks"]) == (202, 4)
+
+
 def test_before_a_brand_is_loaded_there_is_nothing_to_forecast(
     client: TestClient, keys: Mapping[str, Headers]
 ) -> None:

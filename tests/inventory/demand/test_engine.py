@@ -9,10 +9,11 @@ from datetime import date
 import numpy as np
 import pytest
 
+from core.packing import pack
 from inventory.demand.book import Book, Guide
 from inventory.demand.calibration import neutral
 from inventory.demand.engine import Engine, Here, Pool
-from inventory.demand.packing import pack, unpack
+from inventory.demand.packing import unpack
 from inventory.demand.partition import Partition, partitions
 from inventory.demand.promotions import Effects
 from inventory.demand.season import Season

@@ -39,6 +39,32 @@ def test_demand_after_the_planning_date_is_never_seen() -> None:
     assert np.array_equal(seen.daily, known.daily)
 
 
+def test_a_history_read_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Item by item, with a stock-out, a one-off, tenths of units, prices and planned promotions."""
+    random = np.random.default_rng(6)
+    brand = brand_with(noisy(6), FIRST, date(2026, 12, 6), items=("MUG", "CUP", "POT", "JUG"))
+    demand = brand.table("demand").sample(frac=1.0, random_state=6, ignore_index=True)
+    demand = demand.assign(
+        quantity=demand["quantity"] + random.integers(0, 9, len(demand)) / 10,
+        price=random.choice([9.0, 10.0, np.nan], len(demand)),
+        promotion=random.choice([0.0, 0.3], len(demand)),
+    )
+    big = demand["date"].eq("2026-07-15") & demand["item"].eq("CUP") & demand["region"].eq("DE")
+    demand.loc[big, ["quantity", "promotion"]] = (5_000.0, 0.0)
+    gone = demand["date"].between("2026-07-20", "2026-08-02") & demand["item"].eq("POT")
+    brand = replace(brand.with_table("demand", demand[~gone].reset_index(drop=True)), today=SUNDAY)
+    whole = History.of(brand)
+    monkeypatch.setattr("inventory.demand.lines.PART_ROWS", 1)
+    parts = History.of(brand)
+    for name in ("series", "week", "quantity", "daily", "hidden", "dead", "closed"):
+        assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
+    for name in ("series", "week", "promotion", "price"):
+        told = getattr(whole.promotions, name), getattr(parts.promotions, name)
+        assert np.array_equal(told[0], told[1], equal_nan=True), name
+    assert whole.findings == parts.findings
+    assert {found.kind for found in whole.findings} == {"clipped", "stockout"}
+
+
 def test_the_week_under_way_is_no_evidence_and_no_forecast() -> None:
     """On a Wednesday the last complete week ended on Sunday and the first forecast is Monday."""
     history = History.of(brand_with(steady, FIRST, date(2026, 9, 9)))

@@ -35,12 +35,11 @@ def order(
 def told(lines: Lines) -> list[tuple[str, str, int, float]]:
     past = lines.past
     return [
-        (lines.items[item], lines.regions[region], day, units)
-        for item, region, day, units in zip(
-            past.item.tolist(), past.region.tolist(), past.day.tolist(), past.quantity.tolist(),
-            strict=True,
+        (lines.items[series // len(PLACES)], lines.regions[series % len(PLACES)], day, units)
+        for series, day, units in zip(
+            past.series.tolist(), past.day.tolist(), past.quantity.tolist(), strict=True
         )
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +98,31 @@ def test_unsorted_and_repeated_orders_add_up_and_prices_are_weighted() -> None:
     assert told(lines) == [("MUG", "DE", 1, 1.0), ("MUG", "TH", 2, 20.0), ("CUP", "DE", 1, 2.0)]
     assert lines.past.price[:2].tolist() == [1.0, 2.5]
     assert np.isnan(lines.past.price[2])
+
+
+def test_parts_of_whole_items_make_up_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of nine items in no order, some of one day twice, at least four rows to a part."""
+    monkeypatch.setattr("inventory.demand.lines.PART_ROWS", 4)
+    random = np.random.default_rng(1)
+    rows = [
+        order(f"2026-09-0{day}T10:00:00Z", "DE", 1 + at, f"I{item}")
+        for at, (item, day) in enumerate(random.integers(1, 9, (40, 2)).tolist())
+    ]
+    items = [{"item": f"I{at}", "weight_kg": 1, "value": 1} for at in range(9)]
+    found = Lines.of(replace(brand_of(items=items, regions=PLACES, orders=rows), today=WEDNESDAY))
+    parts = list(found.parts())
+    for name in ("series", "day", "quantity"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(joined, getattr(found.past, name)), name
+    sizes = [set((part.series // len(PLACES)).tolist()) for part in parts]
+    assert len(parts) > 3
+    assert sum(map(len, sizes)) == len(set.union(*sizes)) == 8
+
+
+def test_more_series_than_can_be_numbered_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inventory.demand.lines.MOST_SERIES", 7)
+    with pytest.raises(BadInput, match=r"at most 7 items times regions"):
+        Lines.of(shop(orders=[order("2026-09-01T10:00:00Z", "DE", 1)]))
 
 
 def test_the_demand_table_goes_before_orders() -> None:

@@ -48,6 +48,18 @@ def told(brand: Brand, kind: str) -> list[Finding]:
     return [finding for finding in History.of(brand).findings if finding.kind == kind]
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 9))))
+def test_units_of_a_week_add_up_in_any_order(rows: list[tuple[int, int, int]]) -> None:
+    """What a dictionary of item and week adds up to, sorted, without what sold nothing."""
+    summed: dict[tuple[int, int], int] = {}
+    for item, week, units in rows:
+        summed[item, week] = summed.get((item, week), 0) + units
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    made = Weekly.of(table[:, 0], table[:, 1], table[:, 2].astype(float), 6)
+    found = zip(made.item.tolist(), made.week.tolist(), made.units.tolist(), strict=True)
+    assert list(found) == [(*key, units) for key, units in sorted(summed.items()) if units]
+
+
 @pytest.mark.parametrize("weeks", [1, 3, 8, 26])
 def test_a_brisk_item_that_falls_silent_is_out_of_stock(weeks: int) -> None:
     demand = sells(1, 40.0)
