@@ -68,6 +68,7 @@ class Asked:
     peer: bool = False
     warm: bool = False
     patience: float = 0.0
+    workers: int = 1
 
 
 Run = Callable[[Asked], Ran]
@@ -83,6 +84,7 @@ def measure(seed: int, report: Report, run: Run | None = None) -> Measured:
         ("small", Asked(SMALL, FINE, seed, peer=True)),
         ("wide", Asked(WIDE, FINE, seed, peer=True, patience=PATIENCE)),
         ("large", Asked(LARGE, FINE, seed, warm=True)),
+        ("together", Asked(LARGE, FINE, seed, workers=2)),
         ("large_wide", Asked(LARGE_WIDE, COARSE, seed)),
         ("huge", Asked(HUGE, COARSE, seed)),
     )
@@ -107,7 +109,11 @@ def _lines(plans: dict[str, Asked], made: dict[str, Ran]) -> list[Line]:
              MOST * large.seconds),
         Line(f"{LARGE}, one site packs less", "total", "s", large.warm_seconds,
              "without earlier prices", large.seconds),
+        Line(f"{LARGE}, two processes", "total", "s", made["together"].seconds, "one process",
+             large.seconds),
     ]  # fmt: skip
+    if made["together"].cost != large.cost:
+        raise WrongAnswer("Two processes plan otherwise than one.")
     for name, asked in plans.items():
         lines.append(
             Line(str(asked.size), "gap", "%", made[name].gap, "asked for", PERCENT * asked.gap)
@@ -134,7 +140,7 @@ def run_here(asked: Asked) -> Ran:
     """Returns how a size ran in this process; memory is the peak of all that it ever did."""
     problem = instance(asked.size, asked.seed)
     begun = time.perf_counter()
-    found = solve(problem, asked.gap, asked.seed, method="decomposition")
+    found = solve(problem, asked.gap, asked.seed, method="decomposition", workers=asked.workers)
     seconds = time.perf_counter() - begun
     ran = Ran(seconds, found.flow_cost, found.bound, _peak_megabytes())
     if found.bound > found.flow_cost * (1 + SLACK):

@@ -47,7 +47,7 @@ def a_number(context: click.Context, option: click.Parameter, value: float) -> f
     "--workers",
     type=click.IntRange(1, 256),
     default=1,
-    help="Processes to spread the work over; changes nothing on the exact route.",
+    help="Processes to spread large problems over; any number gives the same plan.",
 )
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 2), default=0, help="Seed of a forecast to be made."
@@ -62,10 +62,11 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Allocates the stock of a brand folder to its forecast demand at a proven optimum."""
+    """Allocates the stock of a brand folder to its forecast demand, with a proven gap."""
     brand = read_brand(folder)
     with progress("Allocating") as report:
-        made = allocate(_what_if(brand, scenario, seed, report), seed=seed, report=report, gap=gap)
+        asked = _what_if(brand, scenario, seed, report)
+        made = allocate(asked, seed=seed, report=report, gap=gap, workers=workers)
     if out:
         made.save(out)
     emit(made.document(), as_json, *_tables(made, brand.currency))

@@ -31,13 +31,14 @@ def allocate(
     seed: int = 0,
     report: Report | None = None,
     gap: float = GAP,
+    workers: int = 1,
 ) -> Allocation:
     """Returns a plan of a brand over its horizon within `gap` of the best, with prices and proof.
 
     Demand is `forecast` (layout of `forecast.parquet`); without one the brand's own forecast
     counts, and without that it is computed from past demand with `seed`. `time_limit` in seconds
-    stops at the best plan so far, with its honest gap. Raises `BadInput` where the brand lacks what
-    the plan needs.
+    stops at the best plan so far, with its honest gap; any number of `workers` (processes) gives
+    the same plan. Raises `BadInput` where the brand lacks what the plan needs.
     """
     tell = report or _silent
     expected = demand_forecast(brand, seed, report) if forecast is None else forecast
@@ -48,7 +49,14 @@ def allocate(
     problem = problem_of(brand, costs, tariffs, expected)
     built = time.perf_counter()
     tell(_BUILT_SHARE, "Solving")
-    solution = solve(problem, gap, seed, report=_proving(tell, gap), time_limit=time_limit)
+    solution = solve(
+        problem,
+        gap,
+        seed,
+        report=_proving(tell, gap),
+        time_limit=time_limit,
+        workers=workers,
+    )
     solved = time.perf_counter()
     tell(_SOLVED_SHARE, "Explaining")
     seconds = {"build": built - begun, "solve": solved - built, "total": solved - begun}

@@ -1,11 +1,13 @@
 """Answering prices: every item does what is cheapest for it, and each group sums up what it takes.
 
 A `Household` holds the blocks of some items, their last flows, and what they answered in each round
-in compact form, so that a mixture of answers can be told as a plan later.
+in compact form, so that a mixture of answers can be told as a plan later. `crew.Crew` is the same
+in several processes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -18,25 +20,57 @@ from routing.allocation.flows import (
     priced,
     shared_use,
 )
-from routing.allocation.networks import Block, blocks_of
+from routing.allocation.networks import Block, block_begins, blocks_of
 from routing.allocation.plan import Plan
 from routing.allocation.problem import BUY, MOVE, Bools, Floats, Ints, Problem
 
 TOLERANCE = 4.0
 """A round that saves less than so many steps of integer costs at each turn does not count."""
 
-
 CERTAIN = 8
 """So many times more rounds go into the potentials of a proof."""
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
-    """What changed in a block in one round: which items, and the arcs on which they have units."""
+class Part:
+    """What one block answers: cost [group], use [group, row] of the groups from `first` on.
 
-    items: Bools
-    arc: Ints
-    units: Ints
+    `priced` is its cost with what it pays for shared limits, `changed` counts items that did
+    something else than before.
+    """
+
+    first: int
+    cost: Floats
+    use: Floats
+    priced: float
+    changed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Worth:
+    """What one unit is worth in each pool, and costs at each demand; the least cost by block."""
+
+    pool: Floats
+    demand: Floats
+    bounds: Floats
+
+    @property
+    def bound(self) -> float:
+        """What all items cost at the least."""
+        return float(sum(self.bounds.tolist()))
+
+
+class Answering(Protocol):
+    """Items that answer prices, wherever they live."""
+
+    def parts(self, price: Floats, idle: bool) -> Sequence[Part]:
+        """Returns what every block answers, in order; `idle` ones ship, move and buy nothing."""
+
+    def worth(self, price: Floats) -> Worth:
+        """Returns what units are worth at these prices, and what items cost at the least."""
+
+    def composed(self, rounds: Ints) -> Plan:
+        """Returns the plan in which each item does what it answered in a round, [item]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,97 +82,116 @@ class Reply:
     priced: float
     changed: int
 
+    @classmethod
+    def of(cls, parts: Sequence[Part], groups: int, rows: int) -> "Reply":
+        """Returns the sum of what blocks answer, always added up in their order."""
+        cost, use = np.zeros(groups), np.zeros((groups, rows))
+        total, changed = 0.0, 0
+        for part in parts:
+            cut = slice(part.first, part.first + len(part.cost))
+            cost[cut] += part.cost
+            use[cut] += part.use
+            total += part.priced
+            changed += part.changed
+        return cls(cost, csr_array(use), total, changed)
+
 
 @dataclass(frozen=True, eq=False)
-class Worth:
-    """What one unit is worth in each pool, and costs at each demand; and a bound on all cost."""
+class Terms:
+    """What items need to know of the whole.
 
-    pool: Floats
-    demand: Floats
-    bound: float
+    The group of each item, [item], the rows of shared limits that are finite, the steps of integer
+    costs per unit of money, and the items at which blocks begin.
+    """
+
+    group: Ints
+    rows: Ints
+    scale: float
+    begins: Ints
+
+    @classmethod
+    def of(cls, problem: Problem, groups: int, rows: Ints) -> "Terms":
+        """Returns the terms of a whole problem whose items fall into so many groups."""
+        group = np.arange(problem.items) * groups // max(problem.items, 1)
+        return cls(group, rows, price_scale(problem), block_begins(problem))
+
+    def only(self, begin: int, end: int) -> "Terms":
+        """Returns the terms of some items; blocks have to begin at the first one."""
+        inside = (self.begins >= begin) & (self.begins < end)
+        return Terms(self.group[begin:end], self.rows, self.scale, self.begins[inside] - begin)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What changed in a block in one round: which items, and the arcs on which they have units."""
+
+    items: Bools
+    arc: Ints
+    units: Ints
 
 
 class Household:
-    """All items of a problem, in groups, answering prices."""
+    """Items that answer prices in this process."""
 
-    def __init__(self, problem: Problem, groups: int, rows: Ints) -> None:
-        self.problem, self.groups, self._rows = problem, groups, rows
-        self.blocks = tuple(blocks_of(problem))
-        self.scale = price_scale(problem)
+    def __init__(self, problem: Problem, terms: Terms) -> None:
+        self._problem, self._terms = problem, terms
+        self._blocks = tuple(blocks_of(problem, terms.begins))
+        self._rounds = ROUNDS + len(problem.axes.buckets)
         small = problem.throughput.max(initial=0) < np.iinfo(np.int32).max
         self._kind = np.int32 if small else np.int64
-        self._rounds = ROUNDS + len(problem.axes.buckets)
-        count = max(problem.items, 1)
-        self.group = np.arange(problem.items) * groups // count
         self._place = np.full(len(problem.limits.flat), -1, np.int32)
-        self._place[rows] = np.arange(len(rows), dtype=np.int32)
-        self._flow: list[Ints | None] = [None] * len(self.blocks)
+        self._place[terms.rows] = np.arange(len(terms.rows), dtype=np.int32)
+        self._flow: list[Ints | None] = [None] * len(self._blocks)
         self._kept: list[list[Kept]] = []
         self._prices: list[Floats] = []
 
-    def group_of(self, block: Block) -> Ints:
-        """Returns the group of each item of a block."""
-        return self.group[block.begin : block.end]
-
-    def idle(self) -> Reply:
-        """Returns the answer of items that stay where they are: they ship, move and buy nothing."""
-        return self._reply(np.zeros(len(self._place)), idle=True)
-
-    def reply(self, price: Floats) -> Reply:
-        """Returns the answer to prices of the shared limits, [row]; it is kept for `composed`."""
-        return self._reply(price)
-
-    def _reply(self, price: Floats, idle: bool = False) -> Reply:
-        cost = np.zeros(self.groups)
-        use = np.zeros((self.groups, len(self._rows)))
-        total, changed, kept = 0.0, 0, []
-        for at, block in enumerate(self.blocks):
-            arcs = priced(self.problem, block, price)
+    def parts(self, price: Floats, idle: bool) -> Sequence[Part]:
+        """Returns what every block answers, in order; all is kept for `composed`."""
+        made, kept = [], []
+        for at, block in enumerate(self._blocks):
+            arcs = priced(self._problem, block, price)
             asked = self._idle_cost(block, arcs.cost) if idle else arcs.cost
             flow, fresh = self._answer(at, block, asked)
             self._flow[at] = flow
-            changed += int(fresh.sum())
-            total += float(arcs.cost @ flow)
-            group = self.group_of(block)
+            group = self._terms.group[block.begin : block.end]
             first = int(group[0])
-            part = shared_use(self.problem, block, flow, arcs.service, group - first, self._place)
-            cost[first : first + len(part.cost)] += part.cost
-            if part.use.size:
-                use[first : first + len(part.cost), : part.use.shape[1]] += part.use
+            use = shared_use(self._problem, block, flow, arcs.service, group - first, self._place)
+            total = float((arcs.cost * flow).sum())
+            made.append(Part(first, use.cost, use.use, total, int(fresh.sum())))
             kept.append(_kept(block, flow, fresh))
         self._kept.append(kept)
         self._prices.append(price)
-        return Reply(cost, csr_array(use), total, changed)
+        return made
 
     def _idle_cost(self, block: Block, cost: Floats) -> Floats:
         dear = cost.copy()
         most = float(np.abs(cost).max(initial=1.0)) * 1e3
         ships = block.ships.stop - block.ships.start
         dear[:ships] += most
-        kind = self.problem.transfers.kind[block.transfers]
+        kind = self._problem.transfers.kind[block.transfers]
         dear[ships : block.first_segment] += most * np.isin(kind, (MOVE, BUY))
         return dear
 
     def _answer(self, at: int, block: Block, cost: Floats) -> tuple[Ints, Bools]:
         """Returns the flow of a block at these costs, and the items that changed for it."""
-        last = self._flow[at]
+        last, scale = self._flow[at], self._terms.scale
         doubtful = np.ones(block.items, dtype=bool)
         if last is not None:
-            doubtful = potentials(block, cost, last, TOLERANCE / self.scale, self._rounds).doubtful
+            doubtful = potentials(block, cost, last, TOLERANCE / scale, self._rounds).doubtful
         flow: Ints = np.zeros(len(cost), self._kind) if last is None else last
         if doubtful.any():
-            arcs, units = cheapest_flow(block, cost, doubtful, self.scale)
+            arcs, units = cheapest_flow(block, cost, doubtful, scale)
             flow = flow.copy()
             flow[arcs] = units
         return flow, doubtful
 
     def composed(self, rounds: Ints) -> Plan:
         """Returns the plan in which each item does what it answered in a round, [item]."""
-        plan = Plan.empty(self.problem)
-        for at, block in enumerate(self.blocks):
+        plan = Plan.empty(self._problem)
+        for at, block in enumerate(self._blocks):
             wanted = rounds[block.begin : block.end]
             for number in np.unique(wanted):
-                arcs = priced(self.problem, block, self._prices[number])
+                arcs = priced(self._problem, block, self._prices[number])
                 for arc, units in self._flow_of(at, block, int(number), wanted == number):
                     plan.put(block, arc, units, arcs.service)
         return plan
@@ -158,35 +211,36 @@ class Household:
             if not left.any():
                 return
 
-    def certified(self, price: Floats) -> float:
-        """Returns what all items cost at the least at these prices, whatever rounding did."""
-        return self.worth(price).bound
-
     def worth(self, price: Floats) -> Worth:
-        """Returns what units are worth at these prices, and what all items cost at the least.
+        """Returns what units are worth at these prices, and what items cost at the least.
 
-        By weak duality any potentials give a bound, and those of the last flow give the best.
+        By weak duality any potentials give a bound, whatever rounding did to the flow; those of
+        the flow that is best at these prices give the best one.
         """
-        pools = np.zeros(len(self.problem.pools.item))
-        demands = np.zeros(len(self.problem.demands.item))
-        bound = 0.0
-        for at, block in enumerate(self.blocks):
-            arcs = priced(self.problem, block, price)
+        pools = np.zeros(len(self._problem.pools.item))
+        demands = np.zeros(len(self._problem.demands.item))
+        bounds = []
+        for at, block in enumerate(self._blocks):
+            arcs = priced(self._problem, block, price)
             flow, _ = self._answer(at, block, arcs.cost)
-            rounds = CERTAIN * self._rounds
-            found = potentials(block, arcs.cost, flow, TOLERANCE / self.scale, rounds).at
-            # Nothing ever comes to a node that cannot be reached: let it be dear.
-            known = found[np.isfinite(found)]
-            far = float(known.max(initial=0.0)) + float(np.abs(arcs.cost).max(initial=0.0))
-            node = np.where(np.isfinite(found), found, far)
-            reduced = arcs.cost + node[block.tail] - node[block.head]
-            bound += float(np.minimum(reduced, 0.0) @ block.most - node @ block.supply)
+            rounds, tolerance = CERTAIN * self._rounds, TOLERANCE / self._terms.scale
+            found = potentials(block, arcs.cost, flow, tolerance, rounds).at
+            bounds.append(_least(block, arcs.cost, found))
             held = block.pools.stop - block.pools.start
-            pools[block.pools] = np.where(
-                np.isfinite(found[:held]), found[:held], _gained(block, arcs.cost, found)[:held]
-            )
+            first = _gained(block, arcs.cost, found)[:held]
+            pools[block.pools] = np.where(np.isfinite(found[:held]), found[:held], first)
             demands[block.demands] = found[held : block.hub]
-        return Worth(np.maximum(pools, 0.0), demands, bound)
+        return Worth(np.maximum(pools, 0.0), demands, np.array(bounds))
+
+
+def _least(block: Block, cost: Floats, at: Floats) -> float:
+    """Returns what the items of a block cost at the least, by these potentials, [node]."""
+    known = at[np.isfinite(at)]
+    # Nothing ever comes to a node that cannot be reached: let it be dear.
+    far = float(known.max(initial=0.0)) + float(np.abs(cost).max(initial=0.0))
+    node = np.where(np.isfinite(at), at, far)
+    reduced = cost + node[block.tail] - node[block.head]
+    return float((np.minimum(reduced, 0.0) * block.most).sum() - (node * block.supply).sum())
 
 
 def _gained(block: Block, cost: Floats, at: Floats) -> Floats:

@@ -9,15 +9,18 @@ enough. It begins at the prices of a linear program over a sample of items, or a
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from types import TracebackType
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from routing.allocation.answers import Household, Reply
+from routing.allocation.answers import Answering, Reply, Terms
+from routing.allocation.crew import answering
 from routing.allocation.glop import minimize
 from routing.allocation.master import Answers, Mixture, mixture
-from routing.allocation.problem import Floats, Problem, only, summed
+from routing.allocation.problem import Floats, Ints, Problem, only, summed
 from routing.allocation.program import columns_of, linear_program
 
 SAMPLE_COLUMNS = 12_000
@@ -40,9 +43,13 @@ Report = Callable[[float, str], None]
 
 @dataclass(frozen=True, eq=False)
 class Decomposed:
-    """Where the loop stands: all answers, their mixture, the best prices [row] and their bound."""
+    """Where the loop stands: all answers, their mixture, the best prices [row] and their bound.
 
-    household: Household
+    `group` is that of each item, [item].
+    """
+
+    items: Answering
+    group: Ints
     answers: Answers
     mixture: Mixture
     price: Floats
@@ -56,23 +63,41 @@ class Decomposed:
 
 
 class Decomposition:
-    """The loop over one problem; it can be asked to go on for a smaller gap."""
+    """The loop over one problem; it can be asked to go on. A context manager."""
 
     def __init__(
-        self, problem: Problem, seed: int = 0, start: Floats | None = None, groups: int = 0
+        self,
+        problem: Problem,
+        seed: int = 0,
+        start: Floats | None = None,
+        groups: int = 0,
+        workers: int = 1,
     ) -> None:
         limits = problem.limits
         self._rows = np.flatnonzero(np.isfinite(limits.flat)).astype(np.int32)
         self._limit, self._soft = limits.flat[self._rows], limits.soft[self._rows]
         most = int(GROUPS * np.sqrt(problem.items))
         self._groups = groups or max(1, min(most, -(-problem.items // ITEMS_OF_GROUP)))
-        self._household = Household(problem, self._groups, self._rows)
+        self._terms = Terms.of(problem, self._groups, self._rows)
+        self._open = ExitStack()
+        self._items = self._open.enter_context(answering(problem, self._terms, workers))
         begin = sample_prices(problem, seed) if start is None else start
         self._price = np.minimum(begin, limits.soft)
-        self._answers = _answers(self._household.idle(), 0)
+        self._answers = _answers(self._reply(self._price, idle=True), 0)
         self._watched = self._price[self._rows] > 0
         self._best, self._best_price, self._round = -np.inf, self._price, 0
         self._last: Reply | None = None
+
+    def __enter__(self) -> "Decomposition":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._open.close()
 
     def run(
         self, gap: float, report: Report | None = None, deadline: float | None = None
@@ -87,16 +112,26 @@ class Decomposition:
             if open_gap <= gap or late or self._round >= MOST_ROUNDS:
                 break
             self._draw(mixed, open_gap)
-        bound = self._household.certified(self._best_price) - self._paid(self._best_price)
+        bound = self._items.worth(self._best_price).bound - self._paid(self._best_price)
         self._draw(mixed, open_gap)
         return Decomposed(
-            self._household, self._answers, mixed, self._best_price, bound, self._round
+            self._items,
+            self._terms.group,
+            self._answers,
+            mixed,
+            self._best_price,
+            bound,
+            self._round,
         )
+
+    def _reply(self, price: Floats, idle: bool = False) -> Reply:
+        parts = self._items.parts(price, idle)
+        return Reply.of(parts, self._groups, len(self._rows))
 
     def _step(self) -> Mixture:
         """Asks everybody once and returns the mixture of all that was answered so far."""
         self._round += 1
-        reply = self._household.reply(self._price)
+        reply = self._reply(self._price)
         bound = reply.priced - self._paid(self._price)
         if bound > self._best:
             self._best, self._best_price = bound, self._price

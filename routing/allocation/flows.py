@@ -160,7 +160,7 @@ def shared_use(
     among those of interest, -1 for others, [row].
     """
     ships, transfers = problem.ships, problem.transfers
-    count, width = int(group.max(initial=-1)) + 1, int(rows.max(initial=-1)) + 1
+    count, width = int(group[-1]) + 1, int(rows.max(initial=-1)) + 1
     number = len(service)
     end = block.first_segment
     shipped, moved, unmet = flow[:number], flow[number:end], flow[end:]

@@ -75,17 +75,23 @@ class Block:
         return len(self.tail) - int(self.segments.stop - self.segments.start)
 
 
-def blocks_of(problem: Problem, begin: int = 0, end: int | None = None) -> Iterator[Block]:
-    """Yields items `begin` to `end` of a problem, all by default, in blocks."""
-    last = problem.items if end is None else end
+def blocks_of(problem: Problem, begins: Ints | None = None) -> Iterator[Block]:
+    """Yields the blocks of a problem; they begin at these items where somebody says so."""
     edges = Edges.of(problem)
+    starts = (block_begins(problem) if begins is None else begins).tolist()
+    for begin, end in zip(starts, [*starts[1:], problem.items], strict=True):
+        yield _block(problem, edges, begin, end)
+
+
+def block_begins(problem: Problem) -> Ints:
+    """Returns the first item of each block: whole items, about `BLOCK_ARCS` arcs."""
+    edges, at, begins = Edges.of(problem), 0, []
     total = edges.ships + edges.transfers + edges.segments
-    at = begin
-    while at < last:
+    while at < problem.items:
+        begins.append(at)
         stop = int(np.searchsorted(total, total[at] + BLOCK_ARCS, side="right")) - 1
-        stop = min(max(stop, at + 1), last)
-        yield _block(problem, edges, at, stop)
-        at = stop
+        at = min(max(stop, at + 1), problem.items)
+    return np.array(begins, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,9 @@ from routing.allocation.problem import Floats, Ints, Units
 LEVELS = (0.05, 0.25, 0.50, 0.75, 0.90, 0.95)
 QUANTILES = ("p05", "p25", "p50", "p75", "p90", "p95")
 
+NARROW = 1e-9
+"""Units between two quantiles below which the chance drops at once."""
+
 TAIL_REACH = 4.0
 """The chance falls to 0 at most so many times P95 beyond it, however heavy the mean makes it."""
 
@@ -63,7 +66,7 @@ def _area(points: Floats, chance: Floats, edges: Floats) -> Floats:
         width = high - low
         slope = np.divide(
             chance[:, at + 1 : at + 2] - chance[:, at : at + 1], width,
-            out=np.zeros_like(width), where=width > 0,
+            out=np.zeros_like(width), where=width > NARROW,
         )  # fmt: skip
         reach = np.clip(edges - low, 0.0, width)
         total += reach * chance[:, at : at + 1] + slope * reach**2 / 2.0

@@ -4,13 +4,14 @@ Whatever found the plan, the proof is made here again: at the prices of the resu
 what is cheapest for it, and that cost less what the limits are worth is a bound on every plan.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from routing.allocation.answers import Household
+from routing.allocation.answers import Answering, Household, Terms
 from routing.allocation.checks import check
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
@@ -36,6 +37,8 @@ DECIDED_SECONDS = 120.0
 TIGHT = 1e-9
 
 Report = Callable[[float, str], None]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +75,12 @@ def solve(
     report: Report | None = None,
     time_limit: float | None = None,
     method: str = "",
+    workers: int = 1,
 ) -> Solution:
     """Returns a plan within `gap` of the best one, or the best plan found in `time_limit` seconds.
 
-    `start` are earlier prices, [row], to begin with; `method` asks for `exact` or `decomposition`.
+    `start` are earlier prices, [row], to begin with; `method` asks for `exact` or `decomposition`;
+    any number of `workers` gives the same plan.
     Raises `BadInput` where the arrays cannot be solved as they stand.
     """
     check(problem)
@@ -87,7 +92,7 @@ def solve(
         made = _exact(problem, gap, time_limit, deadline)
         if made is not None:
             return made
-    return _decomposed(problem, gap, seed, start, report, deadline)
+    return _decomposed(problem, gap, seed, start, report, deadline, workers=workers)
 
 
 def _exact(
@@ -170,8 +175,26 @@ def _decomposed(
     report: Report | None,
     deadline: float | None,
     groups: int = 0,
+    workers: int = 1,
 ) -> Solution:
-    loop = Decomposition(problem, seed, start, groups)
+    try:
+        with Decomposition(problem, seed, start, groups, workers) as loop:
+            return _closed_in(problem, loop, gap, report, deadline)
+    except OSError:
+        if workers < 2:
+            raise
+        _log.warning("A process of the allocation died; its work is done here instead.")
+    return _decomposed(problem, gap, seed, start, report, deadline, groups)
+
+
+def _closed_in(
+    problem: Problem,
+    loop: Decomposition,
+    gap: float,
+    report: Report | None,
+    deadline: float | None,
+) -> Solution:
+    """Returns the best plan of a loop that goes on until whole units are within the gap."""
     share, late = MASTER_SHARE * gap, False
     best = _from(problem, loop.run(share, report, deadline))
     for _ in range(ATTEMPTS):
@@ -189,7 +212,7 @@ def _decomposed(
 def _from(problem: Problem, found: Decomposed) -> Solution:
     plan = whole_plan(problem, found)
     return _told(
-        problem, plan, found.price, "decomposition", found.rounds, found.household, found.bound
+        problem, plan, found.price, "decomposition", found.rounds, found.items, found.bound
     )
 
 
@@ -199,12 +222,12 @@ def _told(
     price: Floats,
     method: str,
     rounds: int,
-    household: Household | None = None,
+    items: Answering | None = None,
     bound: float = -np.inf,
 ) -> Solution:
     """Returns a plan with its proof and with what stock and demand are worth at its prices."""
     plan.check(problem)
-    asked = household or Household(problem, 1, np.zeros(0, np.int32))
+    asked = items or Household(problem, Terms.of(problem, 1, np.zeros(0, np.int32)))
     worth = asked.worth(price)
     finite = np.isfinite(problem.limits.flat)
     proof = worth.bound - float(price[finite] @ problem.limits.flat[finite])

@@ -28,9 +28,9 @@ PASSES = 2
 def whole_plan(problem: Problem, found: Decomposed) -> Plan:
     """Returns a plan in whole units near the mixture of a decomposition."""
     rounds, mixed = _chosen(problem, found)
-    plan = found.household.composed(rounds)
+    plan = found.items.composed(rounds)
     loose = np.flatnonzero(mixed).astype(np.int32)
-    if len(loose) and found.household.groups < problem.items:
+    if len(loose) and found.group[-1] + 1 < problem.items:
         _resolve(problem, plan, loose, found)
         return plan
     fitting = Fitting(problem, plan)
@@ -47,26 +47,26 @@ def _resolve(problem: Problem, plan: Plan, loose: Ints, found: Decomposed) -> No
     alone = only(problem, loose)
     room = problem.limits.flat - plan.use(problem) + own.use(alone)
     rest = with_limits(alone, room)
-    begun = Decomposition(rest, start=found.price, groups=len(loose))
     share = abs(found.mixture.cost) / max(abs(own.flow_cost(alone)), LEAST_COST)
     gap = min(max(FINER * found.gap * share, LEAST_GAP), MOST_GAP)
-    plan.write(problem, loose, whole_plan(rest, begun.run(gap)))
+    with Decomposition(rest, start=found.price, groups=len(loose)) as loop:
+        plan.write(problem, loose, whole_plan(rest, loop.run(gap)))
 
 
 def _chosen(problem: Problem, found: Decomposed) -> tuple[Ints, Bools]:
     """Returns the round whose answer each item takes, and which items are in mixed groups."""
     answers, weight = found.answers, found.mixture.weight
-    groups = found.household.groups
+    groups = int(found.group[-1]) + 1
     order = np.argsort(-weight, kind="stable")
     best = np.full(groups, -1, np.intp)
     best[answers.group[order[::-1]]] = order[::-1]
-    rounds = answers.round[best][found.household.group].astype(np.int32)
+    rounds = answers.round[best][found.group].astype(np.int32)
     mixed_group = weight[best] < SURE
     for group in np.flatnonzero(mixed_group):
         rows = np.flatnonzero((answers.group == group) & (weight > 0))
-        items = np.flatnonzero(found.household.group == group)
+        items = np.flatnonzero(found.group == group)
         rounds[items] = _spread(problem, items, answers.round[rows], weight[rows])
-    return rounds, mixed_group[found.household.group]
+    return rounds, mixed_group[found.group]
 
 
 def _spread(

@@ -53,7 +53,7 @@ def test_a_seed_names_one_instance_whose_limits_bind() -> None:
 def test_an_answer_outside_of_the_certificate_is_no_benchmark(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def cheaper(problem: Problem, gap: float, seed: int, method: str) -> Solution:
+    def cheaper(problem: Problem, gap: float, seed: int, method: str, workers: int) -> Solution:
         found = solve(problem, gap, seed, method=method)
         return replace(found, flow_cost=found.flow_cost * 0.9, bound=found.bound * 0.9)
 
