@@ -28,9 +28,10 @@ TAIL_UNITS = 1.0
 OWN_WEEKS = 26
 """A series shows its own shape in this many of its latest weeks; younger ones borrow a formula."""
 
-CALM_WEEKS, CALM_SHARE = 8, 0.2
+CALM_WEEKS, CALM_SHARE, CALM_RARE = 8, 0.4, 0.15
 """So much of the mean is that of the last 8 weeks without the highest: one large order among
-thousands of lumpy series moves demand that is not there next week."""
+thousands of lumpy series moves demand that is not there next week. Less for intermittent series,
+whose highest week may be all they have."""
 
 OWN_SHARE = 0.3
 """Share of a series' own shape in its quantiles; the rest are those of counts."""
@@ -158,7 +159,8 @@ def _block(part: Part) -> Levels:
     state = smooth(demand, part.hidden, marks)
     if part.hidden is not None:
         demand = np.where(part.hidden, state.level[:, None], demand)
-    mean = (1.0 - CALM_SHARE) * expected(demand, state) + CALM_SHARE * _calm(demand)
+    calm = np.where(state.zeros > INTERMITTENT, CALM_RARE, CALM_SHARE)
+    mean = (1.0 - calm) * expected(demand, state) + calm * _calm(demand)
     ours, peer = _losses(demand, state, marks)
     naive = (peer < NAIVE_MARGIN * ours) & (state.zeros <= INTERMITTENT)
     mean = np.where(naive, demand[:, -1], mean)
