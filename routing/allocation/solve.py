@@ -22,7 +22,7 @@ from routing.allocation.whole import whole_plan
 EXACT_COLUMNS = 50_000
 """Problems with more columns are decomposed."""
 
-MASTER_SHARE = 0.5
+MASTER_SHARE = 0.75
 """Share of the gap that a mixture may use up; the rest is for whole units."""
 
 ATTEMPTS = 4
