@@ -33,6 +33,9 @@ rounds dear, fewer make many."""
 DRAWN_FAR, DRAWN_NEAR, NEAR = 0.8, 0.3, 0.01
 """How far prices are drawn toward the best ones, and the gap at which they are drawn less."""
 
+ANSWERS = 4
+"""Answers of each group that the master keeps, those in use aside: others have long been dear."""
+
 MOST_ROUNDS = 300
 
 LEAST_COST = 1e-9
@@ -138,7 +141,10 @@ class Decomposition:
         self._answers += _fresh(reply, self._last, self._round)
         self._last = reply
         self._watched |= np.asarray(reply.use.sum(axis=0)).ravel() > self._limit
-        return mixture(self._answers, self._groups, self._limit, self._soft, self._watched)
+        made = mixture(self._answers, self._groups, self._limit, self._soft, self._watched)
+        kept = made.promising(self._answers, ANSWERS)
+        self._answers = self._answers.only(kept)
+        return replace(made, weight=made.weight[kept], dearer=made.dearer[kept])
 
     def _draw(self, mixed: Mixture, gap: float) -> None:
         drawn = DRAWN_FAR if gap > NEAR else DRAWN_NEAR

@@ -46,14 +46,32 @@ class Answers:
             csr_array(vstack([self.use, other.use], format="csr")),
         )
 
+    def only(self, rows: Ints) -> "Answers":
+        """Returns some of the answers."""
+        return Answers(
+            self.cost[rows], self.group[rows], self.round[rows], csr_array(self.use[rows])
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Weights of the answers, [answer], prices of the limits, [row], and the cost of it all."""
+    """Weights of the answers, [answer], prices of the limits, [row], and the cost of it all.
+
+    `dearer` is by how much each answer costs more at these prices than the best of its group.
+    """
 
     weight: Floats
     price: Floats
     cost: float
+    dearer: Floats
+
+    def promising(self, answers: Answers, most: int) -> Ints:
+        """Returns the answers worth keeping: those in use, and the `most` best of each group."""
+        order = np.lexsort((self.dearer, answers.group))
+        group = answers.group[order]
+        rank = np.arange(len(order)) - np.searchsorted(group, group)
+        kept = order[(rank < most) | (self.weight[order] > 0)]
+        return np.sort(kept)
 
 
 def mixture(answers: Answers, groups: int, limit: Floats, soft: Floats, watched: Bools) -> Mixture:
@@ -95,4 +113,7 @@ def _mixture(answers: Answers, groups: int, limit: Floats, soft: Floats, rows: I
         raise ArithmeticError("The master found no mixture of answers.")
     price = np.zeros(len(limit))
     price[rows] = np.maximum(-basis.duals[: len(rows)], 0.0) * unit / scale
-    return Mixture(basis.values[:count], price, float(program.objective @ basis.values) * unit)
+    paid = answers.cost + answers.use @ price
+    dearer = paid - basis.duals[len(rows) :][answers.group] * unit
+    cost = float(program.objective @ basis.values) * unit
+    return Mixture(basis.values[:count], price, cost, dearer)
