@@ -140,7 +140,7 @@ def _ships(
     before = np.cumsum(count) - count
     demand = (np.arange(len(pool)) - np.repeat(before - first[pools.item], count)).astype(np.int32)
     cost = price[pools.site[pool], demands.region[demand], :, band[pools.item[pool]]]
-    return Ships(pool, demand, np.arange(len(pool), dtype=np.int32), cost)
+    return Ships(pool, demand, np.arange(len(pool), dtype=np.int32), cost.astype(np.float32))
 
 
 def _leftovers(pools: Pools) -> Transfers:

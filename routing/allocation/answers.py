@@ -20,7 +20,7 @@ from routing.allocation.flows import (
     priced,
     shared_use,
 )
-from routing.allocation.networks import Block, block_begins, blocks_of
+from routing.allocation.networks import Block, Whole, block_begins, blocks_of, lean, lean_type
 from routing.allocation.plan import Plan
 from routing.allocation.problem import BUY, MOVE, Bools, Floats, Ints, Problem
 
@@ -126,8 +126,8 @@ class Kept:
     """What changed in a block in one round: which items, and the arcs on which they have units."""
 
     items: Bools
-    arc: Ints
-    units: Ints
+    arc: Whole
+    units: Whole
 
 
 class Household:
@@ -137,11 +137,11 @@ class Household:
         self._problem, self._terms = problem, terms
         self._blocks = tuple(blocks_of(problem, terms.begins))
         self._rounds = ROUNDS + len(problem.axes.buckets)
-        small = problem.throughput.max(initial=0) < np.iinfo(np.int32).max
-        self._kind = np.int32 if small else np.int64
+        most = max(int(block.most.max(initial=0)) for block in self._blocks) if self._blocks else 0
+        self._kind = lean_type(most)
         self._place = np.full(len(problem.limits.flat), -1, np.int32)
         self._place[terms.rows] = np.arange(len(terms.rows), dtype=np.int32)
-        self._flow: list[Ints | None] = [None] * len(self._blocks)
+        self._flow: list[Whole | None] = [None] * len(self._blocks)
         self._kept: list[list[Kept]] = []
         self._prices: list[Floats] = []
 
@@ -172,13 +172,13 @@ class Household:
         dear[ships : block.first_segment] += most * np.isin(kind, (MOVE, BUY))
         return dear
 
-    def _answer(self, at: int, block: Block, cost: Floats) -> tuple[Ints, Bools]:
+    def _answer(self, at: int, block: Block, cost: Floats) -> tuple[Whole, Bools]:
         """Returns the flow of a block at these costs, and the items that changed for it."""
         last, scale = self._flow[at], self._terms.scale
         doubtful = np.ones(block.items, dtype=bool)
         if last is not None:
             doubtful = potentials(block, cost, last, TOLERANCE / scale, self._rounds).doubtful
-        flow: Ints = np.zeros(len(cost), self._kind) if last is None else last
+        flow: Whole = np.zeros(len(cost), self._kind) if last is None else last
         if doubtful.any():
             arcs, units = cheapest_flow(block, cost, doubtful, scale)
             flow = flow.copy()
@@ -198,7 +198,7 @@ class Household:
 
     def _flow_of(
         self, at: int, block: Block, number: int, items: Bools
-    ) -> Iterator[tuple[Ints, Ints]]:
+    ) -> Iterator[tuple[Ints, Whole]]:
         """Yields arcs and units of some items of a block as they were in a round."""
         left = items.copy()
         for back in range(number, -1, -1):
@@ -206,7 +206,7 @@ class Household:
             found = left & kept.items
             if found.any():
                 mine = found[block.arc_item[kept.arc]]
-                yield kept.arc[mine], kept.units[mine]
+                yield kept.arc[mine].astype(np.int64), kept.units[mine]
                 left &= ~found
             if not left.any():
                 return
@@ -257,6 +257,6 @@ def _gained(block: Block, cost: Floats, at: Floats) -> Floats:
     return saved
 
 
-def _kept(block: Block, flow: Ints, fresh: Bools) -> Kept:
-    arc = np.flatnonzero((flow != 0) & fresh[block.arc_item]).astype(np.int32)
-    return Kept(fresh, arc, flow[arc])
+def _kept(block: Block, flow: Whole, fresh: Bools) -> Kept:
+    arc = np.flatnonzero((flow != 0) & fresh[block.arc_item])
+    return Kept(fresh, lean(arc), flow[arc])

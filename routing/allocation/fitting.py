@@ -135,7 +135,7 @@ class _ItemNetwork:
             cut(edges.ships),
         )
         self.transfers, self.segments = cut(edges.transfers), cut(edges.segments)
-        cost = problem.ships.cost[problem.ships.way[self.ships]]
+        cost = problem.ships.cost[problem.ships.way[self.ships]].astype(np.float64)
         self.ship, self.service = np.nonzero(np.isfinite(cost))
         self.cost = cost[self.ship, self.service]
         self.pool = problem.ships.pool[self.ships][self.ship] - self.pools.start

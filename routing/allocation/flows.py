@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.graph.python import min_cost_flow
 
-from routing.allocation.networks import Block, Fans
+from routing.allocation.networks import Block, Fans, Whole
 from routing.allocation.problem import Bools, Floats, Ints, Problem, Units, summed
 
 PRECISION = 1e6
@@ -47,7 +47,7 @@ def priced(problem: Problem, block: Block, price: Floats) -> Priced:
     """Returns what each arc of a block costs where `price` [row] is paid for what all share."""
     ships, transfers = problem.ships, problem.transfers
     pool = ships.pool[block.ships]
-    cost = ships.cost[ships.way[block.ships]]
+    cost = ships.cost[ships.way[block.ships]].astype(np.float64)
     services = cost.shape[1]
     carrier = price[problem.limits.carrier_begin : problem.limits.lane_begin]
     if carrier.any():
@@ -83,7 +83,7 @@ class Potentials:
 
 
 def potentials(
-    block: Block, cost: Floats, flow: Ints, tolerance: float, rounds: int = ROUNDS
+    block: Block, cost: Floats, flow: Whole, tolerance: float, rounds: int = ROUNDS
 ) -> Potentials:
     """Returns the potentials of a flow: shortest ways from the hub through what can still change.
 
@@ -113,7 +113,7 @@ def potentials(
 class _Relaxed:
     """Arcs that may lower the potential of the node at one of their ends."""
 
-    def __init__(self, fans: Fans, other: Ints, cost: Floats) -> None:
+    def __init__(self, fans: Fans, other: Whole, cost: Floats) -> None:
         self._fans, self._other, self._cost = fans, other[fans.order], cost[fans.order]
 
     def relax(self, at: Floats) -> None:
@@ -152,7 +152,7 @@ class Use:
 
 
 def shared_use(
-    problem: Problem, block: Block, flow: Ints, service: Ints, group: Ints, rows: Ints
+    problem: Problem, block: Block, flow: Whole, service: Ints, group: Ints, rows: Ints
 ) -> Use:
     """Returns the true cost and the use of some `rows` by each group of items.
 

@@ -7,6 +7,7 @@ segments, in this order, each as in the problem.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +17,24 @@ from routing.allocation.problem import Ints, Problem, Units, counted
 BLOCK_ARCS = 12_000
 """Arcs of one block: few enough that all that a pass touches stays in cache."""
 
-Order = NDArray[np.int32]
+Whole = NDArray[np.integer[Any]]
+"""Whole numbers >= 0, in as few bytes as they fit into."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fans:
     """Arcs gathered by one of their ends: arc `order`, first arc of each fan, node of each fan."""
 
-    order: Order
-    first: NDArray[np.intp]
-    node: Ints
+    order: Whole
+    first: Ints
+    node: Whole
 
     @classmethod
     def of(cls, ends: Ints) -> "Fans":
         """Returns the fans of arcs by the nodes at one end."""
-        order = np.argsort(ends, kind="stable").astype(np.int32)
+        order = np.argsort(ends, kind="stable")
         node, first = np.unique(ends[order], return_index=True)
-        return cls(order, first, node.astype(np.int32))
+        return cls(lean(order), first.astype(np.int32), lean(node))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +52,12 @@ class Block:
     ships: slice
     transfers: slice
     segments: slice
-    tail: Ints
-    head: Ints
-    most: Units | Ints
-    arc_item: Ints
+    tail: Whole
+    head: Whole
+    most: Whole
+    arc_item: Whole
     supply: Units
-    node_item: Ints
+    node_item: Whole
     heads: Fans
     tails: Fans
 
@@ -161,21 +163,28 @@ def _block(problem: Problem, edges: Edges, begin: int, end: int) -> Block:
         ships=ships,
         transfers=transfers,
         segments=segments,
-        tail=tail,
-        head=head,
-        most=_lean(np.concatenate(most)),
-        arc_item=node_item[tail],
+        tail=lean(tail),
+        head=lean(head),
+        most=lean(np.concatenate(most)),
+        arc_item=lean(node_item[tail]),
         supply=np.concatenate([supply, -counted(node_item[:hub], supply, end - begin)]),
-        node_item=node_item,
+        node_item=lean(node_item),
         heads=Fans.of(head),
         tails=Fans.of(tail),
     )
 
 
-def _lean(units: Units) -> Units | Ints:
-    """Returns units in half the room where they fit."""
-    fits = units.max(initial=0) < np.iinfo(np.int32).max
-    return units.astype(np.int32) if fits else units
+def lean(values: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Returns whole numbers >= 0 in as few bytes as they fit into: blocks are many."""
+    most = int(values.max(initial=0))
+    return values.astype(lean_type(most), copy=False)
+
+
+def lean_type(most: int) -> type[np.integer[Any]]:
+    """Returns the smallest type of whole numbers up to `most`."""
+    if most <= np.iinfo(np.uint16).max:
+        return np.uint16
+    return np.int32 if most <= np.iinfo(np.int32).max else np.int64
 
 
 def _pool_or(pool: Ints, first: int, hub: Ints) -> Ints:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.allocation.networks import Block
+from routing.allocation.networks import Block, Whole, lean_type
 from routing.allocation.problem import Floats, Ints, Problem, Units, counted, summed
 
 
@@ -13,20 +13,21 @@ from routing.allocation.problem import Floats, Ints, Problem, Units, counted, su
 class Plan:
     """Units shipped [ship, service], transferred [transfer] and unmet [segment]."""
 
-    shipped: Units
+    shipped: Whole
     moved: Units
     unmet: Units
 
     @classmethod
     def empty(cls, problem: Problem) -> "Plan":
         """Returns a plan in which nothing happens yet, not even what must."""
+        kind = lean_type(int(problem.throughput.max(initial=0)))
         return cls(
-            np.zeros((len(problem.ships.pool), len(problem.axes.services)), np.int32),
+            np.zeros((len(problem.ships.pool), len(problem.axes.services)), kind),
             np.zeros(len(problem.transfers.cost), np.int64),
             np.zeros(len(problem.segments.value), np.int64),
         )
 
-    def put(self, block: Block, arc: Ints, units: Ints, service: Ints) -> None:
+    def put(self, block: Block, arc: Ints, units: Whole, service: Ints) -> None:
         """Puts units on arcs of a block; `service` is that of each of its ships."""
         ships, last = block.ships.stop - block.ships.start, block.first_segment
         shipped, unmet = arc < ships, arc >= last
@@ -36,26 +37,33 @@ class Plan:
         self.moved[block.transfers.start + arc[moved] - ships] = units[moved]
         self.unmet[block.segments.start + arc[unmet] - last] = units[unmet]
 
+    def flows(self) -> tuple[Ints, Ints, Units]:
+        """Returns ship, service and units of all that is shipped."""
+        flat = self.shipped.reshape(-1)
+        used = np.flatnonzero(flat)
+        ship, service = np.divmod(used, max(self.shipped.shape[1], 1))
+        return ship, service.astype(np.int32), flat[used].astype(np.int64)
+
     def flow_cost(self, problem: Problem) -> float:
         """Returns what flows and unmet units cost, and what soft limits give way for."""
-        ship, service = np.nonzero(self.shipped)
+        ship, service, units = self.flows()
         cost = problem.ships.cost[problem.ships.way[ship], service]
         over = np.maximum(self.use(problem) - problem.limits.flat, 0.0)
         giving = np.isfinite(problem.limits.soft) & (over > 0)
         return float(
-            self.shipped[ship, service] @ cost
-            + self.moved @ problem.transfers.cost
-            + self.unmet @ problem.segments.value
-            + over[giving] @ problem.limits.soft[giving]
+            (units * cost.astype(np.float64)).sum()
+            + (self.moved * problem.transfers.cost).sum()
+            + (self.unmet * problem.segments.value).sum()
+            + (over[giving] * problem.limits.soft[giving]).sum()
         )
 
     def use(self, problem: Problem) -> Floats:
         """Returns how much of each shared limit the plan takes, [row]."""
         rows = len(problem.limits.flat)
-        ship, service = np.nonzero(self.shipped)
-        units, pool = self.shipped[ship, service], problem.ships.pool[ship]
+        ship, service, units = self.flows()
+        pool = problem.ships.pool[ship]
         weight = units * problem.weight_kg[problem.pools.item[pool]]
-        held = np.flatnonzero(problem.transfers.row >= 0)
+        held = np.flatnonzero((problem.transfers.row >= 0) & (self.moved > 0))
         return (
             summed(problem.outbound_row[pool], units, rows)
             + summed(problem.carrier_row[pool] + problem.carrier_step * service, weight, rows)
@@ -86,13 +94,13 @@ class Plan:
 
         Every pool and every demand balances to the unit, and no limit is exceeded beyond rounding.
         """
-        sent = self.shipped.sum(axis=1, dtype=np.int64)
+        ship, _, sent = self.flows()
         pools = len(problem.pools.item)
-        out = counted(problem.ships.pool, sent, pools)
+        out = counted(problem.ships.pool[ship], sent, pools)
         for ends, sign in ((problem.transfers.start, 1), (problem.transfers.end, -1)):
             at = np.flatnonzero(ends >= 0)
             out += sign * counted(ends[at], self.moved[at], pools)
-        served = counted(problem.ships.demand, sent, len(problem.demands.item))
+        served = counted(problem.ships.demand[ship], sent, len(problem.demands.item))
         served += counted(problem.segments.demand, self.unmet, len(problem.demands.item))
         if (out != problem.pools.units).any() or (served != problem.demand_units).any():
             raise ArithmeticError("A plan loses or makes units.")
@@ -113,9 +121,3 @@ def rows_of(problem: Problem, items: Ints) -> tuple[NDArray[np.intp], ...]:
         demand_item[problem.segments.demand],
     )
     return tuple(np.flatnonzero(chosen[item]) for item in of_each)
-
-
-def served_units(problem: Problem, plan: Plan) -> Units:
-    """Returns units served of each demand, [demand]."""
-    sent = plan.shipped.sum(axis=1, dtype=np.int64)
-    return counted(problem.ships.demand, sent, len(problem.demands.item))

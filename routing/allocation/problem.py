@@ -86,14 +86,15 @@ class Segments:
 class Ships:
     """Ways in which a pool may serve a demand; arrays [ship], sorted by item.
 
-    `cost` is [way, service] in settlement currency per unit, infinite where a service may not;
-    `way` says which row holds for a ship, as costs do not depend on the bucket.
+    `cost` is [way, service] in settlement currency per unit, infinite where a service may not, in
+    double precision or, of very many ways, in single. `way` says which row holds for a ship, as
+    costs do not depend on the bucket.
     """
 
     pool: Ints
     demand: Ints
     way: Ints
-    cost: Floats
+    cost: NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)

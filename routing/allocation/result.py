@@ -153,7 +153,7 @@ class _Flows:
             demand,
             lane,
             solution.plan.shipped[ship, service].astype(float),
-            problem.ships.cost[problem.ships.way[ship], service],
+            problem.ships.cost[problem.ships.way[ship], service].astype(np.float64),
             costs,
             problem.pools.bonded[pool],
         )
