@@ -54,8 +54,8 @@ def priced(problem: Problem, block: Block, price: Floats) -> Priced:
         rows = problem.carrier_row[pool][:, None] + problem.carrier_step * np.arange(services)
         weight = problem.weight_kg[problem.pools.item[pool]]
         cost = cost + price[rows] * weight[:, None]
-    service = cost.argmin(axis=1)
-    shipped = np.take_along_axis(cost, service[:, None], axis=1)[:, 0]
+    service = cost.argmin(axis=1) if cost.size else np.zeros(len(cost), np.intp)
+    shipped = cost[np.arange(len(cost)), service] if cost.size else np.zeros(len(cost))
     shipped = shipped + price[problem.outbound_row[pool]]
     row = transfers.row[block.transfers]
     paid = np.where(row >= 0, price[row] * transfers.use[block.transfers], 0.0)

@@ -61,13 +61,16 @@ class Horizon:
     def of(cls, brand: Brand, forecast: pd.DataFrame) -> "Horizon":
         """Returns the buckets from the one that holds the planning date to the horizon's end.
 
-        They begin on the weekday on which those of the forecast do.
+        They begin on the weekday on which those of the forecast do, and are as long: a forecast by
+        week is planned by week. Where it begins only after the bucket that holds today, that bucket
+        comes on top.
         """
-        days, today = BUCKET_DAYS[brand.bucket], brand.today
+        days, today = _days_of(brand, forecast), brand.today
         known = forecast["start"].min()
-        since = 0 if pd.isna(known) else (pd.Timestamp(today) - known).days % days
-        first = today - timedelta(days=since)
-        count = max(1, brand.horizon_weeks * 7 // days)
+        away = 0 if pd.isna(known) else (known - pd.Timestamp(today)).days
+        first = today - timedelta(days=-away % days)
+        later = 0 < away < days or (away == days and first == today)
+        count = max(1, brand.horizon_weeks * 7 // days) + later
         return cls(tuple(first + timedelta(days=days * at) for at in range(count)), days)
 
     @property
@@ -84,6 +87,14 @@ class Horizon:
         """Returns the bucket of each day; days before the first count in it, others may be past."""
         since = (days - pd.Timestamp(self.starts[0])).dt.days.to_numpy()
         return np.maximum(since // self.days, 0).astype(np.int64)
+
+
+def _days_of(brand: Brand, forecast: pd.DataFrame) -> int:
+    """Returns the days of a bucket: a week where the starts of the forecast are weeks apart."""
+    starts = np.sort(forecast["start"].unique())
+    apart = np.diff(starts).min() // np.timedelta64(1, "D") if len(starts) > 1 else 0
+    weekly = int(apart) % BUCKET_DAYS["week"] == 0 and apart > 0
+    return BUCKET_DAYS["week"] if weekly else BUCKET_DAYS[brand.bucket]
 
 
 def problem_of(brand: Brand, costs: UnitCosts, tariffs: Tariffs, forecast: pd.DataFrame) -> Problem:

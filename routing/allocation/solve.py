@@ -102,8 +102,8 @@ def _exact(
     found = relaxed(problem, time_limit)
     if not found.proven:
         return None
-    if is_whole(found, problem):
-        plan = plan_of(problem, found.columns, found.values)
+    plan = plan_of(problem, found.columns, found.values)
+    if is_whole(found, problem) and _keeps(problem, plan):
         return _told(problem, plan, found.price, "exact", rounds=1)
     near = _decomposed(problem, gap, 0, found.price, None, deadline, groups=problem.items)
     if near.gap <= gap:

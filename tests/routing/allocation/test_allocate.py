@@ -302,3 +302,41 @@ def test_stock_whose_bond_has_ended_stays_where_it_is() -> None:
         changed = table(brand.with_table("sites", complete("sites", sites)), "stock", [row])
         kept[row["bonded_since"]] = allocate(changed).flows["quantity"].sum()
     assert kept == {"2026-08-01": 0.0, "2026-08-20": 20.0}
+
+
+def test_a_forecast_by_week_is_planned_by_week_whatever_the_bucket_of_the_brand() -> None:
+    """Planned by day, all demand of a week fell on its Monday, beyond what a day can pack."""
+    starts = ["2026-09-07", "2026-09-14"]
+    rows = [{"start": day, "region": "DE", "item": "MUG", "mean": 10} for day in starts]
+    brand = table(two_sites_one_item(), "forecast", rows)
+    asked = problem(replace(brand, bucket="day"))
+    assert len(asked.axes.buckets) == brand.horizon_weeks
+    assert asked.limits.outbound[0].tolist() == [100.0] * 4
+
+
+def test_a_forecast_that_begins_next_week_loses_no_week() -> None:
+    starts = ["2026-09-10", "2026-09-17", "2026-09-24", "2026-10-01"]
+    rows = [{"start": day, "region": "DE", "item": "MUG", "mean": 10} for day in starts]
+    asked = problem(table(two_sites_one_item(), "forecast", rows))
+    assert asked.demand_units.sum() == 40
+    assert len(asked.axes.buckets) == 5
+
+
+def test_a_brand_without_services_gets_a_plan_that_says_so() -> None:
+    brand = two_sites_one_item()
+    for name in ("services", "rates"):
+        brand = brand.with_table(name, blank(name))
+    made = allocate(brand)
+    assert made.units["served"] == 0.0
+    assert set(made.unmet["reason"]) == {"no lawful or possible route"}
+
+
+def test_a_tail_of_a_billion_units_is_planned_to_the_unit() -> None:
+    quantiles = {"p05": 10, "p25": 20, "p50": 30, "p75": 40, "p90": 50, "p95": 1e9}
+    rows = [
+        {"start": day, "region": region, "item": "MUG", "mean": 31, **quantiles}
+        for day in ("2026-09-07", "2026-09-14", "2026-09-21")
+        for region in ("DE", "TH")
+    ]
+    made = allocate(table(two_sites_one_item(), "forecast", rows))
+    assert (made.flows["quantity"] % 1 == 0).all()
