@@ -16,7 +16,7 @@ from routing.allocation.checks import check
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
 from routing.allocation.plan import Plan
-from routing.allocation.problem import Bools, Floats, Problem
+from routing.allocation.problem import MOVE, Bools, Floats, Problem
 from routing.allocation.whole import whole_plan
 
 EXACT_COLUMNS = 50_000
@@ -34,7 +34,8 @@ WHOLE_SECONDS = 20.0
 DECIDED_SECONDS = 120.0
 """Time for the proof of which sites to open."""
 
-TIGHT = 1e-9
+ROUNDING = 1e-6
+"""Share of the cost by which sums and solvers may be off."""
 
 Report = Callable[[float, str], None]
 
@@ -115,8 +116,14 @@ def _exact(
         cost = best.plan.flow_cost(problem)
         plan = best.plan if cost < near.flow_cost else plan
     told = _told(problem, plan, found.price, "exact", rounds=near.rounds)
-    bound = max(told.bound, near.bound, best.bound - TIGHT * abs(best.bound))
-    return replace(told, bound=min(bound, told.flow_cost))
+    bound = max(told.bound, near.bound, best.bound)
+    return replace(told, bound=_rounded(bound, told.flow_cost))
+
+
+def _rounded(bound: float, cost: float) -> float:
+    """Returns a bound less what rounding may have added; one that is wrong stays wrong to see."""
+    near = bound <= cost + ROUNDING * max(1.0, abs(cost))
+    return min(bound, cost) if near else bound
 
 
 def _keeps(problem: Problem, plan: Plan) -> bool:
@@ -144,13 +151,14 @@ def _decided(
         plan = found.plan if cheaper else plan
     fixed = float(problem.fixed_cost[problem.decide & found.is_open].sum())
     cost = plan.flow_cost(problem) + fixed
-    bound = min(found.bound - TIGHT * abs(found.bound), cost)
+    # Where no proof came in time: all sites open at no cost are a bound, too.
+    bound = found.bound if found.plan is not None else inner.bound
     return replace(
         inner,
         plan=plan,
         is_open=found.is_open,
         flow_cost=cost,
-        bound=bound,
+        bound=_rounded(bound, cost),
         proven=found.proven,
         method="exact",
     )
@@ -160,8 +168,12 @@ def _without(problem: Problem, closed: Bools) -> Problem:
     """Returns the problem in which nothing leaves these sites."""
     limits = problem.limits
     outbound = np.where(closed[:, None], 0.0, limits.outbound)
+    transfers = problem.transfers
+    start = problem.pools.site[np.maximum(transfers.start, 0)]
+    leaves = (transfers.kind == MOVE) & (transfers.start >= 0) & closed[start]
     return replace(
         problem,
+        transfers=replace(transfers, most=np.where(leaves, 0, transfers.most)),
         limits=replace(limits, outbound=outbound),
         decide=np.zeros(len(problem.decide), dtype=bool),
     )
@@ -239,7 +251,7 @@ def _told(
         demand_price=worth.demand,
         is_open=np.ones(len(problem.decide), dtype=bool),
         flow_cost=cost,
-        bound=min(max(proof, bound), cost) if proof <= cost * (1 + TIGHT) + TIGHT else proof,
+        bound=_rounded(max(proof, bound), cost),
         method=method,
         proven=True,
         rounds=rounds,

@@ -19,7 +19,7 @@ from routing.allocation.explain import (
     unmet_reasons,
 )
 from routing.allocation.glop import LinearProgram, fill_rows, fill_sparse, minimize
-from routing.allocation.problem import Problem, Ships, with_limits
+from routing.allocation.problem import MOVE, Problem, Ships, with_limits
 from routing.allocation.program import columns_of, linear_program
 from routing.allocation.solve import Solution, solve
 from tests.routing.allocation.problems import (
@@ -300,3 +300,19 @@ def test_a_program_without_columns_is_solved() -> None:
     none = np.zeros(0)
     made = minimize(LinearProgram(none, csr_array((0, 0)), none, none, none))
     assert made.proven
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nothing_leaves_a_site_that_stays_closed(seed: int) -> None:
+    """Stock of closed sites was moved out and shipped from elsewhere, below the proven bound."""
+    plain = random_problem(seed, items=3, sites=3, buckets=3)
+    decided = np.array([True, True, False])
+    problem = replace(plain, fixed_cost=np.array([900.0, 900.0, 0.0]), decide=decided)
+    found = solve(problem, gap=1e-4, time_limit=5.0)
+    closed = decided & ~found.is_open
+    sent = problem.pools.site[problem.ships.pool[found.plan.flows()[0]]]
+    moved = (problem.transfers.kind == MOVE) & (found.plan.moved > 0)
+    left = problem.pools.site[problem.transfers.start[moved]]
+    assert not closed[sent].any()
+    assert not closed[left].any()
+    assert found.bound <= found.flow_cost
