@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from routing.allocation.answers import Answering, Household, Terms
+from routing.allocation.answers import Household, Terms, Worth
 from routing.allocation.checks import check
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
@@ -105,7 +105,7 @@ def _exact(
         return None
     plan = plan_of(problem, found.columns, found.values)
     if is_whole(found, problem) and _keeps(problem, plan):
-        return _told(problem, plan, found.price, "exact", rounds=1)
+        return _told(problem, plan, found.price, _alone(problem, found.price), "exact", 1)
     near = _decomposed(problem, gap, 0, found.price, None, deadline, groups=problem.items)
     if near.gap <= gap:
         return replace(near, method="exact")
@@ -115,7 +115,8 @@ def _exact(
     if best.plan is not None and _keeps(problem, best.plan):
         cost = best.plan.flow_cost(problem)
         plan = best.plan if cost < near.flow_cost else plan
-    told = _told(problem, plan, found.price, "exact", rounds=near.rounds)
+    worth = _alone(problem, found.price)
+    told = _told(problem, plan, found.price, worth, "exact", near.rounds)
     bound = max(told.bound, near.bound, best.bound)
     return replace(told, bound=_rounded(bound, told.flow_cost))
 
@@ -223,26 +224,21 @@ def _closed_in(
 
 def _from(problem: Problem, found: Decomposed) -> Solution:
     plan = whole_plan(problem, found)
-    return _told(
-        problem, plan, found.price, "decomposition", found.rounds, found.items, found.bound
-    )
+    return _told(problem, plan, found.price, found.worth, "decomposition", found.rounds)
+
+
+def _alone(problem: Problem, price: Floats) -> Worth:
+    """Returns what units are worth at these prices, as this process finds it."""
+    return Household(problem, Terms.of(problem, 1, np.zeros(0, np.int32))).worth(price)
 
 
 def _told(
-    problem: Problem,
-    plan: Plan,
-    price: Floats,
-    method: str,
-    rounds: int,
-    items: Answering | None = None,
-    bound: float = -np.inf,
+    problem: Problem, plan: Plan, price: Floats, worth: Worth, method: str, rounds: int
 ) -> Solution:
     """Returns a plan with its proof and with what stock and demand are worth at its prices."""
     plan.check(problem)
-    asked = items or Household(problem, Terms.of(problem, 1, np.zeros(0, np.int32)))
-    worth = asked.worth(price)
     finite = np.isfinite(problem.limits.flat)
-    proof = worth.bound - float(price[finite] @ problem.limits.flat[finite])
+    proof = worth.bound - float((price[finite] * problem.limits.flat[finite]).sum())
     cost = plan.flow_cost(problem)
     return Solution(
         plan=plan,
@@ -251,7 +247,7 @@ def _told(
         demand_price=worth.demand,
         is_open=np.ones(len(problem.decide), dtype=bool),
         flow_cost=cost,
-        bound=_rounded(max(proof, bound), cost),
+        bound=_rounded(proof, cost),
         method=method,
         proven=True,
         rounds=rounds,
