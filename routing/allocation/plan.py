@@ -37,6 +37,16 @@ class Plan:
         self.moved[block.transfers.start + arc[moved] - ships] = units[moved]
         self.unmet[block.segments.start + arc[unmet] - last] = units[unmet]
 
+    def units_on(self, block: Block) -> Units:
+        """Returns the units on each arc of a block, by whatever service they are shipped."""
+        return np.concatenate(
+            [
+                self.shipped[block.ships].sum(axis=1, dtype=np.int64),
+                self.moved[block.transfers],
+                self.unmet[block.segments],
+            ]
+        )
+
     def flows(self) -> tuple[Ints, Ints, Units]:
         """Returns ship, service and units of all that is shipped."""
         flat = self.shipped.reshape(-1)

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from routing.allocation.answers import Household, Terms, Worth
+from routing.allocation.carried import Earlier
 from routing.allocation.checks import check
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
 from routing.allocation.plan import Plan
 from routing.allocation.problem import MOVE, Bools, Floats, Problem
+from routing.allocation.replan import replanned
 from routing.allocation.whole import whole_plan
 
 EXACT_COLUMNS = 50_000
@@ -33,6 +35,9 @@ WHOLE_SECONDS = 20.0
 
 DECIDED_SECONDS = 120.0
 """Time for the proof of which sites to open."""
+
+AGAIN = "decomposition"
+"""The method of a plan that was made from an earlier one."""
 
 ROUNDING = 1e-6
 """Share of the cost by which sums and solvers may be off."""
@@ -72,7 +77,7 @@ def solve(
     problem: Problem,
     gap: float = 1e-4,
     seed: int = 0,
-    start: Floats | None = None,
+    start: Floats | Earlier | None = None,
     report: Report | None = None,
     time_limit: float | None = None,
     method: str = "",
@@ -80,8 +85,9 @@ def solve(
 ) -> Solution:
     """Returns a plan within `gap` of the best one, or the best plan found in `time_limit` seconds.
 
-    `start` are earlier prices, [row], to begin with; `method` asks for `exact` or `decomposition`;
-    any number of `workers` gives the same plan.
+    `start` is what to begin with: earlier prices, [row], or an earlier plan with its problem and
+    prices; `method` asks for `exact` or `decomposition`; any number of `workers` gives the same
+    plan.
     Raises `BadInput` where the arrays cannot be solved as they stand.
     """
     check(problem)
@@ -93,7 +99,17 @@ def solve(
         made = _exact(problem, gap, time_limit, deadline)
         if made is not None:
             return made
-    return _decomposed(problem, gap, seed, start, report, deadline, workers=workers)
+    if isinstance(start, Earlier):
+        again = replanned(problem, start, gap, seed)
+        if again is not None:
+            return _told(problem, again.plan, again.price, again.worth, AGAIN, again.rounds)
+    return _decomposed(problem, gap, seed, _prices(problem, start), report, deadline, 0, workers)
+
+
+def _prices(problem: Problem, start: Floats | Earlier | None) -> Floats | None:
+    """Returns the prices to begin with, if they are of the same limits."""
+    price = start.price if isinstance(start, Earlier) else start
+    return price if price is not None and len(price) == len(problem.limits.flat) else None
 
 
 def _exact(
