@@ -21,6 +21,7 @@ from routing.allocation.problem import (
     NOWHERE,
     RELEASE,
     Axes,
+    Consignments,
     Demands,
     Floats,
     Ints,
@@ -133,6 +134,15 @@ def problem_of(brand: Brand, costs: UnitCosts, tariffs: Tariffs, forecast: pd.Da
         value=catalog.value,
         fixed_cost=np.array([site.fixed_cost for site in sites], dtype=float),
         decide=np.array([site.status == "decide" for site in sites], dtype=bool),
+        consignments=_consignments(lanes),
+    )
+
+
+def _consignments(lanes: tuple[Lane, ...]) -> Consignments:
+    return Consignments(
+        np.array([lane.fixed_cost for lane in lanes], dtype=float),
+        np.array([lane.container_m3 for lane in lanes], dtype=float),
+        np.array([lane.container_cost for lane in lanes], dtype=float),
     )
 
 
@@ -464,13 +474,11 @@ class _Stage:
             )  # fmt: skip
 
     def _freight(self, lane: Lane, item: Ints) -> Floats:
-        """Returns what a unit of each item pays on a lane; containers by the share it fills."""
-        volume = self.catalog.volume_m3[item]
-        per_m3 = lane.cost_per_m3
-        if lane.container_m3 > 0:
-            per_m3 += lane.container_cost / lane.container_m3
+        """Returns what a unit of each item pays on a lane, beside its departure."""
         return (
-            lane.cost_per_kg * self.catalog.weight_kg[item] + per_m3 * volume + lane.cost_per_unit
+            lane.cost_per_kg * self.catalog.weight_kg[item]
+            + lane.cost_per_m3 * self.catalog.volume_m3[item]
+            + lane.cost_per_unit
         )
 
     def _import_cost(self, country: str, item: Ints, freight: Floats) -> Floats:

@@ -200,7 +200,7 @@ def _costs(problem: Problem, solution: Solution, flows: _Flows) -> dict[str, flo
         "storage": float(
             spent[np.isin(kind, STORED)].sum() + over[soft] @ problem.limits.soft[soft]
         ),
-        "moves": float(spent[kind == MOVE].sum()),
+        "moves": float(spent[kind == MOVE].sum() + solution.plan.consigned(problem).sum()),
         "fixed": float(problem.fixed_cost[_is_open(problem, solution)].sum()),
         "unmet": float(solution.plan.unmet @ problem.segments.value),
     }
