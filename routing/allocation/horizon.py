@@ -45,6 +45,10 @@ class Horizon:
         """Weeks of one bucket."""
         return self.days / 7.0
 
+    def holding(self, day: date) -> int:
+        """Returns the bucket of one day, which may be past the last one."""
+        return max((day - self.starts[0]).days // self.days, 0)
+
     def at(self, days: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
         """Returns the bucket of each day; days before the first count in it, others may be past."""
         since = (days - pd.Timestamp(self.starts[0])).dt.days.to_numpy()

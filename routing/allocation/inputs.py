@@ -11,11 +11,14 @@ from routing.allocation.horizon import Horizon
 from routing.allocation.lots import Lots
 from routing.allocation.problem import Axes, Limits, Problem
 from routing.allocation.ships import ships_of
-from routing.allocation.stage import Stage
+from routing.allocation.sites import leads_on, sites_of
+from routing.allocation.sources import sources_of
+from routing.allocation.stage import Stage, lead_of
+from routing.allocation.transfers import transfers_of
 from routing.costs import UnitCosts
 from routing.landed_cost.tariffs import Tariffs
-from routing.lanes import Lane, lanes_of
-from warehouses.network import Network, Site
+from routing.lanes import lanes_of
+from warehouses.network import Network
 
 OVERFLOW_TIMES, LEAST_OVERFLOW = 10.0, 1.0
 """Goods beyond the storage of a site cost so many times its rate per m3 and bucket, and no less
@@ -23,48 +26,67 @@ than this: rented space, dear enough to be avoided."""
 
 
 def problem_of(brand: Brand, costs: UnitCosts, tariffs: Tariffs, forecast: pd.DataFrame) -> Problem:
-    """Returns the problem of serving the forecast from stock, arrivals and moves, bucket by bucket.
+    """Returns the problem of serving the forecast from stock, arrivals, moves and purchases.
 
     `forecast` has the layout of `forecast.parquet`; with quantiles demand is uncertain, without
     them it is the mean. Capacities per week hold in every bucket.
     """
-    catalog, network = Catalog.of(brand), Network.of(brand)
-    horizon = Horizon.of(brand, forecast)
-    sites = tuple(network.site[site] for site in costs.sites)
-    stage = Stage(brand, catalog, horizon, costs, sites, tariffs)
+    catalog, horizon = Catalog.of(brand), Horizon.of(brand, forecast)
+    stage = _stage(brand, catalog, horizon, costs.sites)
     demands, segments = demand_of(brand, catalog, costs, horizon, forecast)
-    lots = Lots.of(brand, costs, horizon, sites)
-    lanes = tuple(lane for lane in lanes_of(brand) if stage.joins(lane))
-    chains = stage.chains(lots, lanes)
-    limits = _limits(brand, horizon, sites, lanes)
-    ships, cheapest = ships_of(costs, chains, demands, segments, len(horizon.starts))
+    lots = Lots.of(brand, catalog, horizon, stage.sites)
+    chains = stage.chains(lots)
+    limits = _limits(brand, stage)
+    ships, cheapest = ships_of(costs, chains, demands, segments, stage.buckets)
     return Problem(
         axes=Axes(
             costs.items,
-            costs.sites,
+            tuple(stage.at),
             costs.regions,
             costs.services,
             horizon.starts,
-            tuple((lane.from_site, lane.to_site, lane.service) for lane in lanes),
+            tuple((lane.from_site, lane.to_site, lane.service) for lane in stage.lanes),
+            tuple((one.offer.supplier, one.offer.item, one.site) for one in stage.sources),
         ),
         pools=chains.pools(lots),
         demands=demands,
         segments=segments,
         ships=ships,
-        transfers=stage.transfers(chains, lanes, limits),
+        transfers=transfers_of(brand, catalog, tariffs, stage, chains, limits),
         limits=limits,
         cheapest=cheapest,
         weight_kg=catalog.weight_kg,
         value=catalog.value,
-        fixed_cost=np.array([site.fixed_cost for site in sites], dtype=float),
-        decide=np.array([site.status == "decide" for site in sites], dtype=bool),
+        fixed_cost=np.array([site.serves * site.fixed_cost for site in stage.sites], dtype=float),
+        decide=np.array([site.serves and site.status == "decide" for site in stage.sites]),
     )
 
 
-def _limits(
-    brand: Brand, horizon: Horizon, sites: tuple[Site, ...], lanes: tuple[Lane, ...]
-) -> Limits:
-    buckets, weeks = len(horizon.starts), horizon.weeks
+def _stage(brand: Brand, catalog: Catalog, horizon: Horizon, serving: tuple[str, ...]) -> Stage:
+    """Returns the stage on which goods of a brand go: the lanes, sites and sources that matter."""
+    network, lanes = Network.of(brand), lanes_of(brand)
+    sources = sources_of(brand, catalog, network, horizon, {lane.from_site for lane in lanes})
+    short = [lane for lane in lanes if lead_of(lane, horizon) < len(horizon.starts)]
+    sites = sites_of(network, serving, short, _goods(brand) | {source.site for source in sources})
+    known = {site.site for site in sites}
+    return Stage(
+        len(catalog.items),
+        horizon,
+        sites,
+        tuple(lane for lane in short if leads_on(lane, sites)),
+        tuple(source for source in sources if source.site in known),
+    )
+
+
+def _goods(brand: Brand) -> set[str]:
+    """The sites at which goods are or to which they are on their way."""
+    return {
+        str(site) for name in ("stock", "inbound") for site in brand.table(name)["site"].unique()
+    }
+
+
+def _limits(brand: Brand, stage: Stage) -> Limits:
+    sites, lanes, weeks, buckets = stage.sites, stage.lanes, stage.horizon.weeks, stage.buckets
     kg = np.array([service.kg_per_week for service in services_of(brand)], dtype=float)
     storage = np.array([site.storage_cost for site in sites], dtype=float)
     outbound = np.array([site.outbound_units for site in sites], dtype=float)

@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.brand import Brand
+from inventory.items import Catalog
 from routing.allocation.horizon import Horizon
 from routing.allocation.problem import Ints, Units
-from routing.costs import UnitCosts
 from warehouses.network import Site
 
 
@@ -26,15 +26,16 @@ class Lots:
 
     @classmethod
     def of(
-        cls, brand: Brand, costs: UnitCosts, horizon: Horizon, sites: tuple[Site, ...]
+        cls, brand: Brand, catalog: Catalog, horizon: Horizon, sites: tuple[Site, ...]
     ) -> "Lots":
-        """Returns stock on hand and arrivals due within the horizon at serving sites.
+        """Returns stock on hand and arrivals due within the horizon at sites of the plan.
 
         Bonded stock that has outstayed its bond is left out: it may not be shipped any more.
         """
         rows = pd.concat([_on_hand(brand), _arrivals(brand, horizon)], ignore_index=True)
-        rows["item"] = pd.Index(costs.items).get_indexer(pd.Index(rows["item"]))
-        rows["site"] = pd.Index(costs.sites).get_indexer(pd.Index(rows["site"]))
+        rows["item"] = pd.Index(catalog.index).get_indexer(pd.Index(rows["item"]))
+        names = pd.Index([site.site for site in sites])
+        rows["site"] = names.get_indexer(pd.Index(rows["site"]))
         rows = rows[(rows["site"] >= 0) & (rows["units"] > 0)]
         days = np.array([site.bond_days for site in sites], dtype=float)
         buckets = len(horizon.starts)

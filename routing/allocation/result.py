@@ -10,7 +10,18 @@ import pandas as pd
 from core.brand import Brand
 from routing.allocation.explain import BindingRow, binding_rows, unmet_reasons
 from routing.allocation.prices import Prices, prices_of, save_prices
-from routing.allocation.problem import CARRY, LEAVE, MOVE, RELEASE, Floats, Ints, Problem, summed
+from routing.allocation.problem import (
+    BUY,
+    CARRY,
+    LEAVE,
+    MOVE,
+    RELEASE,
+    Floats,
+    Ints,
+    Problem,
+    summed,
+)  # fmt: skip
+from routing.allocation.purchases import purchases_of
 from routing.allocation.solve import Solution
 from routing.costs import UnitCosts, picked
 
@@ -25,6 +36,12 @@ STOCK_ROWS = 50
 
 WEIGHED = frozenset({"lateness", "carbon", "unmet"})
 """Costs that count in the decision but that nobody pays."""
+
+NOT_LOGISTICS = WEIGHED | {"purchases"}
+"""Costs that are not what moving and keeping goods costs."""
+
+TABLES = ("flows", "moves", "purchases", "unmet")
+"""Tables of a result that are written as they are."""
 
 _DAYS_PER_YEAR = 365.25
 
@@ -52,6 +69,7 @@ class Allocation:
     binding: tuple[BindingRow, ...]
     flows: pd.DataFrame
     moves: pd.DataFrame
+    purchases: pd.DataFrame
     unmet: pd.DataFrame
     prices: Prices
 
@@ -68,9 +86,19 @@ class Allocation:
             "costs": self.costs,
             "kpis": self.kpis,
             "open_sites": list(self.open_sites),
+            "purchases": self.ordered(),
             "binding": [asdict(row) for row in self.binding],
             "prices_version": self.prices.version,
         }
+
+    def ordered(self) -> dict[str, int]:
+        """Returns how many orders are proposed, the units that the plan needs, and those ordered.
+
+        Orders are rounded up to what suppliers take; `objective` counts what the plan needs.
+        """
+        orders = self.purchases
+        needed, quantity = (int(orders[name].sum()) for name in ("needed", "quantity"))
+        return {"orders": len(orders), "needed": needed, "quantity": quantity}
 
     def reasons(self) -> dict[str, float]:
         """Returns unmet units by reason, the largest first."""
@@ -78,9 +106,9 @@ class Allocation:
         return {str(reason): float(units) for reason, units in by_reason.items()}
 
     def save(self, folder: Path) -> None:
-        """Writes flows, moves, unmet and prices as Parquet files into a folder."""
+        """Writes flows, moves, purchases, unmet and prices as Parquet files into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("flows", "moves", "unmet"):
+        for name in TABLES:
             table: pd.DataFrame = getattr(self, name)
             table.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
         save_prices(self.prices, folder / "prices.parquet")
@@ -117,10 +145,11 @@ def result_of(
         units=_units(problem, solution),
         costs=spent,
         kpis=_kpis(brand, problem, solution, flows, spent),
-        open_sites=_open_sites(problem, solution),
+        open_sites=_open_sites(problem, solution, len(costs.sites)),
         binding=binding_rows(problem, solution, STOCK_ROWS),
         flows=flows.table(problem),
         moves=_moves(problem, solution),
+        purchases=purchases_of(brand, problem, solution.plan),
         unmet=_unmet(problem, solution),
         prices=prices_of(problem, solution),
     )
@@ -201,6 +230,7 @@ def _costs(problem: Problem, solution: Solution, flows: _Flows) -> dict[str, flo
             spent[np.isin(kind, STORED)].sum() + over[soft] @ problem.limits.soft[soft]
         ),
         "moves": float(spent[kind == MOVE].sum()),
+        "purchases": float(spent[kind == BUY].sum()),
         "fixed": float(problem.fixed_cost[_is_open(problem, solution)].sum()),
         "unmet": float(solution.plan.unmet @ problem.segments.value),
     }
@@ -231,9 +261,9 @@ def _is_open(problem: Problem, solution: Solution) -> "np.ndarray[Any, np.dtype[
     return np.asarray(~problem.decide | solution.is_open)
 
 
-def _open_sites(problem: Problem, solution: Solution) -> tuple[str, ...]:
-    used = _is_open(problem, solution)
-    return tuple(site for site, is_open in zip(problem.axes.sites, used, strict=True) if is_open)
+def _open_sites(problem: Problem, solution: Solution, serving: int) -> tuple[str, ...]:
+    used = _is_open(problem, solution)[:serving]
+    return tuple(np.array(problem.axes.sites[:serving], dtype=object)[used].tolist())
 
 
 def _kpis(
@@ -241,15 +271,19 @@ def _kpis(
 ) -> dict[str, float]:
     """Shares of demand and of the value served, averages per unit, and emissions in kg.
 
-    Logistics cost is what is paid: lateness, carbon and unmet demand are weighed, not paid.
+    Logistics cost is what is paid: lateness, carbon and unmet demand are weighed, not paid, and
+    what goods cost that are bought is not logistics. Stock counts what is bought, too.
     """
     units, total = flows.units, float(flows.units.sum())
     shipped = max(total, 1e-12)
     expected = _units(problem, solution)
     value = float(units @ problem.value[flows.lane[0]])
-    logistics = sum(amount for name, amount in spent.items() if name not in WEIGHED)
+    logistics = sum(amount for name, amount in spent.items() if name not in NOT_LOGISTICS)
     late_days = picked(flows.costs.late_days, *flows.lane)
+    transfers = problem.transfers
+    bought = solution.plan.moved * (transfers.kind == BUY)
     stock_value = float(problem.pools.units @ problem.value[problem.pools.item])
+    stock_value += float(bought @ problem.value[transfers.item])
     years = brand.horizon_weeks * 7 / _DAYS_PER_YEAR
     return {
         "fill": expected["served"] / expected["demand"] if expected["demand"] else 1.0,

@@ -30,14 +30,15 @@ def ships_of(
     least = np.full((items, regions), np.inf)
     ways, pools, asked, of_way = [], [], [], []
     count = 0
-    for begin in range(0, len(chains.item), CHAINS_AT_ONCE):
-        cut = slice(begin, begin + CHAINS_AT_ONCE)
+    serving = np.flatnonzero(chains.site < len(costs.sites))
+    for begin in range(0, len(serving), CHAINS_AT_ONCE):
+        cut = serving[begin : begin + CHAINS_AT_ONCE]
         cost = _lane_costs(costs, chains.item[cut], chains.site[cut], chains.bonded[cut])
         best = cost.min(axis=2, initial=np.inf)
         np.minimum.at(least, chains.item[cut], best)
         chain, region = np.nonzero(best < most[chains.item[cut]])
         ways.append(cost[chain, region])
-        chain = chain + begin
+        chain = cut[chain]
         bucket = np.arange(buckets)
         row = place[chains.item[chain], region]
         kept = (row >= 0) & (bucket < chains.until[chain][:, None])

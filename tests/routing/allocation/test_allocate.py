@@ -83,11 +83,11 @@ def test_the_objective_is_the_sum_of_its_costs_and_of_the_flows(taught: Allocati
     assert taught.objective == pytest.approx(sum(costs.values()))
     shipped = (flows["quantity"] * flows["unit_cost"]).sum()
     lost = (unmet["quantity"] * unmet["penalty"]).sum()
-    rest = costs["storage"] + costs["moves"] + costs["fixed"]
+    rest = costs["storage"] + costs["moves"] + costs["purchases"] + costs["fixed"]
     assert taught.objective == pytest.approx(shipped + lost + rest, rel=1e-6)
 
 
-def test_no_flow_leaves_more_than_the_stock_and_arrivals_of_its_site(
+def test_no_item_leaves_more_than_its_stock_arrivals_and_purchases(
     teaching: Brand, taught: Allocation
 ) -> None:
     keys = ["item"]
@@ -95,6 +95,7 @@ def test_no_flow_leaves_more_than_the_stock_and_arrivals_of_its_site(
     inbound = teaching.table("inbound")
     due = inbound[inbound["due"] < end].groupby(keys)["quantity"].sum()
     held = teaching.table("stock").groupby(keys)["on_hand"].sum().add(due, fill_value=0)
+    held = held.add(taught.purchases.groupby(keys)["needed"].sum(), fill_value=0)
     leaving = taught.flows.groupby(keys)["quantity"].sum()
     assert (leaving <= held.reindex(leaving.index) + 1e-6).all()
 
