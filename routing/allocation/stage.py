@@ -63,8 +63,19 @@ class Stage:
         return site, source.abroad and self.sites[site].customs == "bonded"
 
     def until(self, site: Ints | int, bonded: Bools | bool, bucket: Ints) -> Ints:
-        """Returns the bucket in which goods that come in in a bucket are out of reach."""
-        return np.full(len(bucket), self.buckets, dtype=np.int32)
+        """Returns the bucket in which goods that come in in a bucket are out of reach.
+
+        Goods in bond are, where the bond that begins with them ends within the horizon.
+        """
+        ends = bucket + self._bond[site]
+        return np.where(bonded, np.minimum(ends, self.buckets), self.buckets).astype(np.int32)
+
+    @cached_property
+    def _bond(self) -> Ints:
+        """Buckets that goods may stay in bond at each site; a part of one counts, as for stock."""
+        days = np.array([site.bond_days for site in self.sites], dtype=float)
+        buckets = np.ceil(days / self.horizon.days)
+        return np.maximum(np.minimum(buckets, self.buckets), 1).astype(np.int32)
 
     def chains(self, lots: Lots) -> Chains:
         """Returns a chain for every lot, and for all that becomes of it and of purchases."""
@@ -114,6 +125,8 @@ class Stage:
                 cell = come[:, end, int(bonded)]
                 np.minimum(cell, left + np.int16(self.lead(lane)), out=cell)
         np.minimum(come, self.buckets, out=come)
+        ends = np.where(come[:, :, 1] + self._bond < self.buckets, come[:, :, 1], self.buckets)
+        np.minimum(come[:, :, 0], ends, out=come[:, :, 0])
         return bool((come < before).any())
 
 

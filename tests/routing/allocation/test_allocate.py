@@ -305,6 +305,45 @@ def test_stock_whose_bond_has_ended_stays_where_it_is() -> None:
     assert kept == {"2026-08-01": 0.0, "2026-08-20": 20.0}
 
 
+def bonded_bangkok(bond_days: float) -> Brand:
+    """Thailand wants 30 mugs in the last week; Hamburg sends 10 a week, into bond in Bangkok."""
+    brand = two_sites_one_item()
+    sites = brand.table("sites").assign(customs=["free", "bonded"], bond_days=[np.nan, bond_days])
+    lane = {"from_site": "DE-HAM", "to_site": "TH-BKK", "service": "ECONOMY",
+            "transit_days": 7, "cost_per_unit": 0.1, "capacity_m3": 0.01}  # fmt: skip
+    rows = [{"start": "2026-09-28", "region": "TH", "item": "MUG", "mean": 30}]
+    brand = table(table(brand, "lanes", [lane]), "forecast", rows)
+    brand = table(brand, "stock", [{"site": "DE-HAM", "item": "MUG", "on_hand": 50}])
+    return brand.with_table("sites", complete("sites", sites))
+
+
+def test_goods_that_move_into_bond_are_released_or_shipped_before_it_ends() -> None:
+    """Those that come in by 14 September may stay for two weeks: they leave bond, duty paid."""
+    brand = bonded_bangkok(14)
+    made = allocate(brand, gap=1e-6)
+    units = made.flows.groupby("customs")["quantity"].sum()
+    assert units.to_dict() == {"bonded": 20.0, "free": 10.0}
+    released = 10 * 0.30 * 12.0
+    from_bond = made.flows[made.flows["customs"] == "bonded"]
+    assert made.costs["duty"] > released
+    assert (from_bond["unit_cost"] > 0.30 * 12.0).all()
+    asked = problem(brand)
+    assert made.objective == pytest.approx(oracle(asked) + asked.fixed_cost.sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("days", [np.nan, 21.0, 28.0, 1000.0])
+def test_a_bond_that_outlasts_the_horizon_changes_nothing(days: float) -> None:
+    made = allocate(bonded_bangkok(days), gap=1e-6)
+    assert set(made.flows["customs"]) == {"bonded"}
+    assert len(problem(bonded_bangkok(days)).pools.item) == 2 * 4
+
+
+def test_goods_in_a_bond_of_a_week_can_be_used_only_as_they_come_in_or_released() -> None:
+    made = allocate(bonded_bangkok(7), gap=1e-6)
+    units = made.flows.groupby("customs")["quantity"].sum()
+    assert units.to_dict() == {"bonded": 10.0, "free": 20.0}
+
+
 def test_a_forecast_by_week_is_planned_by_week_whatever_the_bucket_of_the_brand() -> None:
     """Planned by day, all demand of a week fell on its Monday, beyond what a day can pack."""
     starts = ["2026-09-07", "2026-09-14"]
