@@ -10,19 +10,20 @@ from inventory.items import Catalog
 from routing.allocation.horizon import Horizon
 from routing.allocation.problem import Demands, Segments
 from routing.allocation.segments import QUANTILES, certain, uncertain
-from routing.costs import UnitCosts
 
 
 def demand_of(
-    brand: Brand, catalog: Catalog, costs: UnitCosts, horizon: Horizon, forecast: pd.DataFrame
+    brand: Brand, catalog: Catalog, horizon: Horizon, forecast: pd.DataFrame
 ) -> tuple[Demands, Segments]:
     """Returns the demand of each item, region and bucket, and its segments."""
     held = _within(brand, horizon, forecast)
     names = [name for name in QUANTILES if name in held and held[name].notna().all()]
     rows = pd.DataFrame(
         {
-            "item": pd.Index(costs.items).get_indexer(pd.Index(held["item"])),
-            "region": pd.Index(costs.regions).get_indexer(pd.Index(held["region"])),
+            "item": pd.Index(catalog.index).get_indexer(pd.Index(held["item"])),
+            "region": pd.Index(brand.table("regions")["region"]).get_indexer(
+                pd.Index(held["region"])
+            ),
             "bucket": horizon.at(held["start"]),
             **{name: held[name].to_numpy(dtype=float) for name in ("mean", *names)},
         }

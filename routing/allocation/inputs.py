@@ -15,7 +15,7 @@ from routing.allocation.sites import leads_on, sites_of
 from routing.allocation.sources import sources_of
 from routing.allocation.stage import Stage, lead_of
 from routing.allocation.transfers import transfers_of
-from routing.costs import UnitCosts
+from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 from routing.lanes import lanes_of
 from warehouses.network import Network
@@ -25,25 +25,25 @@ OVERFLOW_TIMES, LEAST_OVERFLOW = 10.0, 1.0
 than this: rented space, dear enough to be avoided."""
 
 
-def problem_of(brand: Brand, costs: UnitCosts, tariffs: Tariffs, forecast: pd.DataFrame) -> Problem:
+def problem_of(brand: Brand, book: CostBook, tariffs: Tariffs, forecast: pd.DataFrame) -> Problem:
     """Returns the problem of serving the forecast from stock, arrivals, moves and purchases.
 
     `forecast` has the layout of `forecast.parquet`; with quantiles demand is uncertain, without
     them it is the mean. Capacities per week hold in every bucket.
     """
-    catalog, horizon = Catalog.of(brand), Horizon.of(brand, forecast)
-    stage = _stage(brand, catalog, horizon, costs.sites)
-    demands, segments = demand_of(brand, catalog, costs, horizon, forecast)
+    catalog, horizon = book.catalog, Horizon.of(brand, forecast)
+    stage = _stage(brand, catalog, horizon, book.rates.sites)
+    demands, segments = demand_of(brand, catalog, horizon, forecast)
     lots = Lots.of(brand, catalog, horizon, stage.sites)
     chains = stage.chains(lots)
     limits = _limits(brand, stage)
-    ships, cheapest = ships_of(costs, chains, demands, segments, stage.buckets)
+    ships, cheapest = ships_of(book, chains, demands, segments)
     return Problem(
         axes=Axes(
-            costs.items,
+            tuple(catalog.index),
             tuple(stage.at),
-            costs.regions,
-            costs.services,
+            book.rates.regions,
+            book.rates.services,
             horizon.starts,
             tuple((lane.from_site, lane.to_site, lane.service) for lane in stage.lanes),
             tuple((one.offer.supplier, one.offer.item, one.site) for one in stage.sources),

@@ -23,7 +23,7 @@ from routing.allocation.problem import (
 )  # fmt: skip
 from routing.allocation.purchases import purchases_of
 from routing.allocation.solve import Solution
-from routing.costs import UnitCosts, picked
+from routing.costs import CostBook, UnitCosts, picked
 
 LEAST_GAP = 1e-6
 """Rounding of sums; a plan this near the bound is optimal whatever was asked for."""
@@ -116,7 +116,7 @@ class Allocation:
 
 def result_of(
     brand: Brand,
-    costs: UnitCosts,
+    book: CostBook,
     problem: Problem,
     solution: Solution,
     seconds: dict[str, float],
@@ -127,8 +127,9 @@ def result_of(
     Raises `ArithmeticError` where the bound exceeds the objective, which no correct pair of plan
     and prices can do.
     """
-    flows = _Flows.of(problem, costs, solution)
-    spent = _costs(problem, solution, flows)
+    flows = _Flows.of(problem, solution)
+    shipped = _Shipped.of(book, flows)
+    spent = _costs(problem, solution, shipped)
     objective = float(sum(spent.values()))
     constant = float(problem.fixed_cost[~problem.decide].sum())
     bound = solution.bound + constant
@@ -144,8 +145,8 @@ def result_of(
         seconds=seconds,
         units=_units(problem, solution),
         costs=spent,
-        kpis=_kpis(brand, problem, solution, flows, spent),
-        open_sites=_open_sites(problem, solution, len(costs.sites)),
+        kpis=_kpis(brand, problem, solution, shipped, spent),
+        open_sites=_open_sites(problem, solution, len(book.rates.sites)),
         binding=binding_rows(problem, solution, STOCK_ROWS),
         flows=flows.table(problem),
         moves=_moves(problem, solution),
@@ -164,11 +165,10 @@ class _Flows:
     lane: tuple[Ints, Ints, Ints, Ints]
     units: Floats
     unit_cost: Floats
-    costs: UnitCosts
     bonded: "np.ndarray[Any, np.dtype[np.bool_]]"
 
     @classmethod
-    def of(cls, problem: Problem, costs: UnitCosts, solution: Solution) -> "_Flows":
+    def of(cls, problem: Problem, solution: Solution) -> "_Flows":
         ship, service = np.nonzero(solution.plan.shipped)
         pool, demand = problem.ships.pool[ship], problem.ships.demand[ship]
         lane = (
@@ -183,13 +183,8 @@ class _Flows:
             lane,
             solution.plan.shipped[ship, service].astype(float),
             problem.ships.cost[problem.ships.way[ship], service].astype(np.float64),
-            costs,
             problem.pools.bonded[pool],
         )
-
-    def per_unit(self, free: Floats, bonded: Floats) -> Floats:
-        """Returns one term of cost for each flow, by the customs state of its pool."""
-        return np.where(self.bonded, picked(bonded, *self.lane), picked(free, *self.lane))
 
     def table(self, problem: Problem) -> pd.DataFrame:
         """Returns units by bucket, site, region, service, item and state of the stock."""
@@ -209,17 +204,51 @@ class _Flows:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Shipped:
+    """All flows in sum: units, those in time, value, late days, kg of CO2, cost by term."""
+
+    units: float
+    value: float
+    on_time: float
+    late_days: float
+    carbon_kg: float
+    terms: dict[str, float]
+
+    @classmethod
+    def of(cls, book: CostBook, flows: "_Flows") -> "_Shipped":
+        """Returns the sums over flows, priced again part by part of the items."""
+        sums = np.zeros(3)
+        terms = dict.fromkeys(_TERMS, 0.0)
+        for items in book.parts():
+            cut = slice(*np.searchsorted(flows.lane[0], (items.start, items.stop)).tolist())
+            units, bonded = flows.units[cut], flows.bonded[cut]
+            if not len(units):
+                continue
+            costs = book.at(items)
+            item, *others = (at[cut] for at in flows.lane)
+            lane = (item - np.int32(items.start), *others)
+            late, carbon = picked(costs.late_days, *lane), picked(costs.carbon_kg, *lane)
+            sums += units @ np.stack([late <= 0, late, carbon], axis=1)
+            for name, (free, in_bond) in _terms(costs).items():
+                each = np.where(bonded, picked(in_bond, *lane), picked(free, *lane))
+                terms[name] += float(units @ each)
+        on_time, late_days, carbon_kg = sums.tolist()
+        value = float(flows.units @ book.catalog.value[flows.lane[0]])
+        return cls(float(flows.units.sum()), value, on_time, late_days, carbon_kg, terms)
+
+
+_TERMS = ("shipping", "handling", "duty", "tax", "lateness", "carbon")
+
+
 def _status(solution: Solution, gap: float, asked: float) -> str:
     if gap <= max(asked, LEAST_GAP):
         return "optimal"
     return "feasible" if solution.proven else "stopped"
 
 
-def _costs(problem: Problem, solution: Solution, flows: _Flows) -> dict[str, float]:
-    terms = {
-        name: float(flows.units @ flows.per_unit(*each))
-        for name, each in _terms(flows.costs).items()
-    }
+def _costs(problem: Problem, solution: Solution, shipped: _Shipped) -> dict[str, float]:
+    terms = shipped.terms
     kind, spent = problem.transfers.kind, solution.plan.moved * problem.transfers.cost
     over = np.maximum(solution.plan.use(problem) - problem.limits.flat, 0.0)
     soft = np.isfinite(problem.limits.soft) & (over > 0)
@@ -267,19 +296,17 @@ def _open_sites(problem: Problem, solution: Solution, serving: int) -> tuple[str
 
 
 def _kpis(
-    brand: Brand, problem: Problem, solution: Solution, flows: _Flows, spent: dict[str, float]
+    brand: Brand, problem: Problem, solution: Solution, flows: _Shipped, spent: dict[str, float]
 ) -> dict[str, float]:
     """Shares of demand and of the value served, averages per unit, and emissions in kg.
 
     Logistics cost is what is paid: lateness, carbon and unmet demand are weighed, not paid, and
     what goods cost that are bought is not logistics. Stock counts what is bought, too.
     """
-    units, total = flows.units, float(flows.units.sum())
+    total, value = flows.units, flows.value
     shipped = max(total, 1e-12)
     expected = _units(problem, solution)
-    value = float(units @ problem.value[flows.lane[0]])
     logistics = sum(amount for name, amount in spent.items() if name not in NOT_LOGISTICS)
-    late_days = picked(flows.costs.late_days, *flows.lane)
     transfers = problem.transfers
     bought = solution.plan.moved * (transfers.kind == BUY)
     stock_value = float(problem.pools.units @ problem.value[problem.pools.item])
@@ -287,13 +314,13 @@ def _kpis(
     years = brand.horizon_weeks * 7 / _DAYS_PER_YEAR
     return {
         "fill": expected["served"] / expected["demand"] if expected["demand"] else 1.0,
-        "on_time": float(units @ (late_days <= 0)) / shipped if total else 1.0,
-        "late_days_per_unit": float(units @ late_days) / shipped,
+        "on_time": flows.on_time / shipped if total else 1.0,
+        "late_days_per_unit": flows.late_days / shipped,
         "logistics_cost": logistics,
         "cost_per_unit": logistics / shipped if total else 0.0,
         "logistics_cost_share": logistics / value if value else 0.0,
         "served_value": value,
-        "carbon_kg": float(units @ picked(flows.costs.carbon_kg, *flows.lane)),
+        "carbon_kg": flows.carbon_kg,
         "inventory_turns": value / years / stock_value if stock_value else 0.0,
     }
 

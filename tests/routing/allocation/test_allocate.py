@@ -20,7 +20,7 @@ from routing.allocation.explain import NO_STOCK, STOCK_USED_UP
 from routing.allocation.inputs import problem_of
 from routing.allocation.problem import Problem
 from routing.allocation.result import Allocation
-from routing.costs import unit_costs
+from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 from tests.builders import two_sites_one_item
 from tests.routing.allocation.problems import oracle
@@ -32,8 +32,8 @@ def table(brand: Brand, name: str, rows: Sequence[Mapping[str, object]]) -> Bran
 
 def problem(brand: Brand) -> Problem:
     tariffs = Tariffs.of(brand)
-    costs = unit_costs(brand, RateBook.of(brand, brand.today), tariffs)
-    return problem_of(brand, costs, tariffs, brand.table("forecast"))
+    book = CostBook.of(brand, RateBook.of(brand, brand.today), tariffs)
+    return problem_of(brand, book, tariffs, brand.table("forecast"))
 
 
 @pytest.fixture(scope="module")
