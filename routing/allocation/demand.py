@@ -51,5 +51,5 @@ def _within(brand: Brand, horizon: Horizon, forecast: pd.DataFrame) -> pd.DataFr
             f"no bucket lies in the horizon from {brand.today} to {end.date()}; correct today or "
             "horizon_weeks in brand.toml, or forecast again"
         )
-        raise BadInput([Fault("forecast.parquet", 0, 0, fault)])
+        raise BadInput([Fault(brand.file("forecast"), 0, 0, fault)])
     return held

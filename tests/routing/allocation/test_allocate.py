@@ -148,8 +148,10 @@ def test_every_bucket_of_the_horizon_counts_and_none_beyond_it() -> None:
 
 def test_a_forecast_of_another_time_is_refused() -> None:
     rows = [{"start": "2020-01-06", "region": "DE", "item": "MUG", "mean": 10}]
-    with pytest.raises(BadInput, match=r"forecast\.parquet.*horizon"):
-        problem(table(two_sites_one_item(), "forecast", rows))
+    brand = table(two_sites_one_item(), "forecast", rows)
+    for file in ("forecast.parquet", "forecast.csv"):
+        with pytest.raises(BadInput, match=rf"^{file}:0:0: .*horizon"):
+            problem(replace(brand, files={"forecast": file}))
 
 
 def test_arrivals_within_the_horizon_add_to_stock_in_the_customs_state_of_their_site() -> None:
