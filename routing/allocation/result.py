@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.brand import Brand
 from routing.allocation.explain import BindingRow, binding_rows, unmet_reasons
+from routing.allocation.names import bucket_of, named
 from routing.allocation.prices import Prices, prices_of, save_prices
 from routing.allocation.problem import (
     BUY,
@@ -16,14 +17,13 @@ from routing.allocation.problem import (
     LEAVE,
     MOVE,
     RELEASE,
-    Floats,
-    Ints,
     Problem,
     summed,
 )  # fmt: skip
 from routing.allocation.purchases import purchases_of
+from routing.allocation.shipped import Flows, Shipped
 from routing.allocation.solve import Solution
-from routing.costs import CostBook, UnitCosts, picked
+from routing.costs import CostBook
 
 LEAST_GAP = 1e-6
 """Rounding of sums; a plan this near the bound is optimal whatever was asked for."""
@@ -127,8 +127,8 @@ def result_of(
     Raises `ArithmeticError` where the bound exceeds the objective, which no correct pair of plan
     and prices can do.
     """
-    flows = _Flows.of(problem, solution)
-    shipped = _Shipped.of(book, flows)
+    flows = Flows.of(problem, solution)
+    shipped = Shipped.of(book, flows)
     spent = _costs(problem, solution, shipped)
     objective = float(sum(spent.values()))
     constant = float(problem.fixed_cost[~problem.decide].sum())
@@ -156,98 +156,13 @@ def result_of(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Flows:
-    """Units shipped, a row for each pool, demand and service that they use; arrays [flow]."""
-
-    pool: Ints
-    demand: Ints
-    lane: tuple[Ints, Ints, Ints, Ints]
-    units: Floats
-    unit_cost: Floats
-    bonded: "np.ndarray[Any, np.dtype[np.bool_]]"
-
-    @classmethod
-    def of(cls, problem: Problem, solution: Solution) -> "_Flows":
-        ship, service = np.nonzero(solution.plan.shipped)
-        pool, demand = problem.ships.pool[ship], problem.ships.demand[ship]
-        lane = (
-            problem.pools.item[pool],
-            problem.pools.site[pool],
-            problem.demands.region[demand],
-            service.astype(np.int32),
-        )
-        return cls(
-            pool,
-            demand,
-            lane,
-            solution.plan.shipped[ship, service].astype(float),
-            problem.ships.cost[problem.ships.way[ship], service].astype(np.float64),
-            problem.pools.bonded[pool],
-        )
-
-    def table(self, problem: Problem) -> pd.DataFrame:
-        """Returns units by bucket, site, region, service, item and state of the stock."""
-        axes = problem.axes
-        item, site, region, service = self.lane
-        return pd.DataFrame(
-            {
-                "bucket": _bucket(problem, problem.pools.bucket[self.pool]),
-                "site": _named(axes.sites, site),
-                "region": _named(axes.regions, region),
-                "service": _named(axes.services, service),
-                "item": _named(axes.items, item),
-                "quantity": self.units,
-                "unit_cost": self.unit_cost,
-                "customs": pd.Series(np.where(self.bonded, "bonded", "free"), dtype="str"),
-            }
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Shipped:
-    """All flows in sum: units, those in time, value, late days, kg of CO2, cost by term."""
-
-    units: float
-    value: float
-    on_time: float
-    late_days: float
-    carbon_kg: float
-    terms: dict[str, float]
-
-    @classmethod
-    def of(cls, book: CostBook, flows: "_Flows") -> "_Shipped":
-        """Returns the sums over flows, priced again part by part of the items."""
-        sums = np.zeros(3)
-        terms = dict.fromkeys(_TERMS, 0.0)
-        for items in book.parts():
-            cut = slice(*np.searchsorted(flows.lane[0], (items.start, items.stop)).tolist())
-            units, bonded = flows.units[cut], flows.bonded[cut]
-            if not len(units):
-                continue
-            costs = book.at(items)
-            item, *others = (at[cut] for at in flows.lane)
-            lane = (item - np.int32(items.start), *others)
-            late, carbon = picked(costs.late_days, *lane), picked(costs.carbon_kg, *lane)
-            sums += units @ np.stack([late <= 0, late, carbon], axis=1)
-            for name, (free, in_bond) in _terms(costs).items():
-                each = np.where(bonded, picked(in_bond, *lane), picked(free, *lane))
-                terms[name] += float(units @ each)
-        on_time, late_days, carbon_kg = sums.tolist()
-        value = float(flows.units @ book.catalog.value[flows.lane[0]])
-        return cls(float(flows.units.sum()), value, on_time, late_days, carbon_kg, terms)
-
-
-_TERMS = ("shipping", "handling", "duty", "tax", "lateness", "carbon")
-
-
 def _status(solution: Solution, gap: float, asked: float) -> str:
     if gap <= max(asked, LEAST_GAP):
         return "optimal"
     return "feasible" if solution.proven else "stopped"
 
 
-def _costs(problem: Problem, solution: Solution, shipped: _Shipped) -> dict[str, float]:
+def _costs(problem: Problem, solution: Solution, shipped: Shipped) -> dict[str, float]:
     terms = shipped.terms
     kind, spent = problem.transfers.kind, solution.plan.moved * problem.transfers.cost
     over = np.maximum(solution.plan.use(problem) - problem.limits.flat, 0.0)
@@ -262,18 +177,6 @@ def _costs(problem: Problem, solution: Solution, shipped: _Shipped) -> dict[str,
         "purchases": float(spent[kind == BUY].sum()),
         "fixed": float(problem.fixed_cost[_is_open(problem, solution)].sum()),
         "unmet": float(solution.plan.unmet @ problem.segments.value),
-    }
-
-
-def _terms(costs: UnitCosts) -> dict[str, tuple[Floats, Floats]]:
-    """Each term of the unit cost, of free stock and of stock in bond."""
-    return {
-        "shipping": (costs.shipping, costs.shipping),
-        "handling": (costs.handling, costs.handling),
-        "duty": (costs.duty, costs.bonded_duty),
-        "tax": (costs.tax, costs.bonded_tax),
-        "lateness": (costs.lateness, costs.lateness),
-        "carbon": (costs.carbon, costs.carbon),
     }
 
 
@@ -296,7 +199,7 @@ def _open_sites(problem: Problem, solution: Solution, serving: int) -> tuple[str
 
 
 def _kpis(
-    brand: Brand, problem: Problem, solution: Solution, flows: _Shipped, spent: dict[str, float]
+    brand: Brand, problem: Problem, solution: Solution, flows: Shipped, spent: dict[str, float]
 ) -> dict[str, float]:
     """Shares of demand and of the value served, averages per unit, and emissions in kg.
 
@@ -333,11 +236,11 @@ def _moves(problem: Problem, solution: Solution) -> pd.DataFrame:
     ends = np.array(axes.lanes, dtype=object).reshape(-1, 3)[transfers.lane[used]]
     return pd.DataFrame(
         {
-            "bucket": _bucket(problem, problem.pools.bucket[start]),
+            "bucket": bucket_of(problem, problem.pools.bucket[start]),
             "from_site": pd.Series(ends[:, 0], dtype="str"),
             "to_site": pd.Series(ends[:, 1], dtype="str"),
             "service": pd.Series(ends[:, 2], dtype="str"),
-            "item": _named(axes.items, transfers.item[used]),
+            "item": named(axes.items, transfers.item[used]),
             "quantity": solution.plan.moved[used].astype(float),
             "unit_cost": transfers.cost[used],
         }
@@ -353,20 +256,11 @@ def _unmet(problem: Problem, solution: Solution) -> pd.DataFrame:
     left = np.flatnonzero(expected > LEAST_GAP)
     return pd.DataFrame(
         {
-            "bucket": _bucket(problem, demands.bucket[left]),
-            "region": _named(problem.axes.regions, demands.region[left]),
-            "item": _named(problem.axes.items, demands.item[left]),
+            "bucket": bucket_of(problem, demands.bucket[left]),
+            "region": named(problem.axes.regions, demands.region[left]),
+            "item": named(problem.axes.items, demands.item[left]),
             "quantity": expected[left],
             "penalty": lost[left] / expected[left],
             "reason": pd.Series(unmet_reasons(problem, solution)[left], dtype="str"),
         }
     )
-
-
-def _bucket(problem: Problem, bucket: Ints) -> "pd.Series[pd.Timestamp]":
-    starts = np.array(problem.axes.buckets, dtype="datetime64[us]")
-    return pd.Series(starts[bucket], dtype="datetime64[us]")
-
-
-def _named(names: tuple[str, ...], at: "np.ndarray[Any, np.dtype[np.int32]]") -> "pd.Series[str]":
-    return pd.Series(np.array(names, dtype=object)[at], dtype="str")
