@@ -10,6 +10,7 @@ from rich.table import Table
 from api.commands.output import Report, Target, emit, json_option, progress, table
 from core.brand import Brand
 from core.folder.reader import read_brand
+from core.money import Money
 from routing.allocation.allocate import GAP, allocate
 from routing.allocation.result import Allocation
 from simulations.run import forecast_once
@@ -41,7 +42,7 @@ def a_number(context: click.Context, option: click.Parameter, value: float) -> f
 @click.option(
     "--out",
     type=Target(file_okay=False),
-    help="Write flows, moves, unmet and prices here as Parquet.",
+    help="Write flows, moves, purchases, unmet and prices here as Parquet.",
 )
 @click.option(
     "--workers",
@@ -94,7 +95,22 @@ def _tables(made: Allocation, currency: str) -> tuple[Table | str, ...]:
         table("Units", ("units", "amount"), units),
         table("Key figures", ("figure", "value"), kpis),
     )
-    return (*shown, *_binding(made, currency), *_unmet(made))
+    return (*shown, *_purchases(made), *_binding(made, currency), *_unmet(made))
+
+
+def _purchases(made: Allocation) -> list[Table]:
+    """The orders to place first; `--out` has all of them."""
+    orders = made.purchases
+    rows = [
+        [
+            f"{row['order_by']:%Y-%m-%d}", f"{row['due']:%Y-%m-%d}", row["supplier"], row["item"],
+            row["site"], row["needed"], row["quantity"], Money(row["total_minor"], row["currency"]),
+        ]
+        for row in orders.head(_MOST_SHOWN).to_dict("records")
+    ]  # fmt: skip
+    title = f"Orders proposed, the first of {len(orders):,}"
+    columns = ("order by", "due", "supplier", "item", "site", "needed", "to order", "total")
+    return [table(title, columns, rows)] if rows else []
 
 
 def _binding(made: Allocation, currency: str) -> list[Table]:

@@ -29,6 +29,7 @@ def run(context: JobContext) -> dict[str, Any]:
     outcome = store.Outcome(
         result=made.document(),
         flows=as_parquet(made.flows),
+        purchases=as_parquet(made.purchases),
         unmet=as_parquet(made.unmet),
         prices=prices_bytes(made.prices),
     )

@@ -1,4 +1,4 @@
-"""Allocations: `POST /v1/allocations` starts one; summary, flows, unmet demand and prices."""
+"""Allocations: `POST /v1/allocations` starts one; then its summary and its tables."""
 
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date
@@ -67,6 +67,7 @@ class AllocationRead(View):
     costs: dict[str, MoneyBody] | None = None
     kpis: dict[str, float] | None = None
     open_sites: list[str] | None = None
+    purchases: dict[str, int] | None = None
     binding: list[dict[str, Any]] | None = None
     prices_version: str | None = None
 
@@ -82,6 +83,20 @@ class FlowView(View):
     customs: str
     quantity: float
     unit_cost: MoneyBody
+
+
+class PurchaseView(View):
+    """An order that is proposed: what the plan needs, rounded up to what the supplier takes."""
+
+    supplier: str
+    item: str
+    site: str
+    order_by: date
+    due: date
+    needed: int
+    quantity: int
+    unit_cost: MoneyBody
+    total: MoneyBody
 
 
 class UnmetView(View):
@@ -152,6 +167,21 @@ def read_flows(
     return _page(paging, frame, wanted, lambda row: _flow(row, currency))
 
 
+@router.get("/{allocation}/purchases")
+def read_purchases(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    supplier: Filter = None,
+    site: Filter = None,
+    item: Filter = None,
+) -> Page[PurchaseView]:
+    """Returns the orders that an allocation proposes, by the day to place them; none is placed."""
+    frame = allocation_table(session, allocation, "purchases")
+    wanted = {"supplier": supplier, "site": site, "item": item}
+    return _page(paging, frame, wanted, _purchase)
+
+
 @router.get("/{allocation}/unmet")
 def read_unmet(
     allocation: str,
@@ -207,6 +237,16 @@ def _text_keys(row: Mapping[Hashable, Any]) -> Row:
 def _flow(row: Row, currency: str) -> FlowView:
     cost = _money(row.pop("unit_cost"), currency)
     return FlowView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
+
+
+def _purchase(row: Row) -> PurchaseView:
+    currency = row.pop("currency")
+    money = {
+        name: MoneyBody.of(Money(row.pop(f"{name}_minor"), currency))
+        for name in ("unit_cost", "total")
+    }
+    days = {name: row[name].date() for name in ("order_by", "due")}
+    return PurchaseView(**row | days | money)
 
 
 def _unmet(row: Row, currency: str) -> UnmetView:

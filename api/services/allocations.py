@@ -17,11 +17,12 @@ from core.errors import Conflict
 from core.ids import Entropy, mint
 from routing.allocation import store
 from routing.allocation.prices import Prices, prices_from
+from routing.allocation.purchases import nothing_bought
 from routing.allocation.records import AllocationRecord
 from simulations.scenarios import apply, scenario_of
 
 KIND = "allocation.run"
-TABLES = ("flows", "unmet", "prices")
+TABLES = ("flows", "purchases", "unmet", "prices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,17 @@ def allocation_view(session: Session, allocation: str) -> AllocationView:
 
 
 def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFrame:
-    """Returns `flows`, `unmet` or `prices` of an allocation.
+    """Returns `flows`, `purchases`, `unmet` or `prices` of an allocation.
+
+    An allocation that ended before there were purchases has none.
 
     Raises `NotFound` for an unknown allocation and `Conflict` while its job has not succeeded.
     """
     content = store.table_of(session, allocation, table)
+    if content is None and table == "purchases":
+        finished = store.allocation_of(session, allocation).finished_at
+        if finished is not None:
+            return nothing_bought()
     if content is None:
         raise Conflict(f"Allocation {allocation} has no result yet.", "not-finished")
     return pd.read_parquet(io.BytesIO(content))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.allocation.problem import Floats, Problem, summed
+from routing.allocation.problem import BUY, Floats, Problem, summed
 from routing.allocation.solve import Solution
 
 NO_STOCK = "no stock anywhere"
@@ -40,7 +40,9 @@ def unmet_reasons(problem: Problem, solution: Solution) -> NDArray[np.object_]:
     capacity is the reason, else stock.
     """
     worth = _worth_of_unmet(problem, solution)
-    stocked = summed(problem.pools.item, problem.pools.units, problem.items) > 0
+    bought = (problem.transfers.kind == BUY) * solution.plan.moved
+    there = summed(problem.pools.item, problem.pools.units, problem.items)
+    stocked = there + summed(problem.transfers.item, bought, problem.items) > 0
     gain = worth - _cheapest_with_capacity(problem, solution)
     reasons = np.full(len(worth), STOCK_USED_UP, dtype=object)
     reasons[gain <= _TOLERANCE * np.maximum(worth, 1.0)] = CAPACITY

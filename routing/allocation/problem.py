@@ -38,7 +38,11 @@ CARRY, LEAVE, MOVE, RELEASE, BUY = range(len(KINDS))
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """The names behind positions; `buckets` are first days, `lanes` are (from, to, service)."""
+    """The names behind positions; `buckets` are first days, `lanes` are (from, to, service).
+
+    Sites that serve come first, then those through which goods only pass. `offers` are (supplier,
+    item, site that receives the goods).
+    """
 
     items: tuple[str, ...]
     sites: tuple[str, ...]
@@ -46,6 +50,7 @@ class Axes:
     services: tuple[str, ...]
     buckets: tuple[date, ...] = (date(1970, 1, 1),)
     lanes: tuple[tuple[str, str, str], ...] = ()
+    offers: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,5 +28,6 @@ class AllocationRecord(SQLModel, table=True):
     finished_at: datetime | None = None
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     flows: bytes | None = Field(default=None, sa_type=LargeBinary)
+    purchases: bytes | None = Field(default=None, sa_type=LargeBinary)
     unmet: bytes | None = Field(default=None, sa_type=LargeBinary)
     prices: bytes | None = Field(default=None, sa_type=LargeBinary)

@@ -17,10 +17,11 @@ _id = col(AllocationRecord.id)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out of an allocation: one document, and three tables as Parquet."""
+    """What came out of an allocation: one document, and its tables as Parquet."""
 
     result: dict[str, Any]
     flows: bytes
+    purchases: bytes
     unmet: bytes
     prices: bytes
 
@@ -51,7 +52,9 @@ def allocations(
 
 
 def table_of(session: Session, allocation: str, table: str) -> bytes | None:
-    """Returns one table (`flows`, `unmet` or `prices`) as Parquet; None before the job ended.
+    """Returns one table as Parquet (`flows`, `purchases`, `unmet` or `prices`).
+
+    None before the job ended, and where that was before there were purchases.
 
     Raises `NotFound` for an unknown allocation.
     """
@@ -75,6 +78,7 @@ def save_outcome(
             brand_version=brand_version,
             result=outcome.result,
             flows=outcome.flows,
+            purchases=outcome.purchases,
             unmet=outcome.unmet,
             prices=outcome.prices,
             finished_at=now,
@@ -102,6 +106,7 @@ def _light() -> tuple[Any, ...]:
     """Options that leave the large columns in the database."""
     columns: tuple[Any, ...] = (
         AllocationRecord.flows,
+        AllocationRecord.purchases,
         AllocationRecord.unmet,
         AllocationRecord.prices,
     )
