@@ -10,7 +10,9 @@ from rich.table import Table
 from api.commands.output import Report, Target, emit, json_option, progress, table
 from core.brand import Brand
 from core.folder.reader import read_brand
-from routing.allocation.allocate import GAP, allocate
+from routing.allocation.allocate import GAP, MOST_GAP, allocate
+from routing.allocation.explain import proof_told
+from routing.allocation.prices import load_prices
 from routing.allocation.result import Allocation
 from simulations.run import forecast_once
 from simulations.scenarios import apply, read_scenario
@@ -32,11 +34,16 @@ def a_number(context: click.Context, option: click.Parameter, value: float) -> f
 )
 @click.option(
     "--gap",
-    type=click.FloatRange(0.0, 1.0),
+    type=click.FloatRange(0.0, MOST_GAP),
     callback=a_number,
     default=GAP,
     show_default=True,
     help="How far from the best plan is near enough, as a share of its cost.",
+)
+@click.option(
+    "--prices",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Begin at the prices of an earlier run (prices.parquet): the proof comes sooner.",
 )
 @click.option(
     "--out",
@@ -57,6 +64,7 @@ def command(
     folder: Path,
     scenario: Path | None,
     gap: float,
+    prices: Path | None,
     out: Path | None,
     workers: int,
     seed: int,
@@ -64,9 +72,10 @@ def command(
 ) -> None:
     """Allocates the stock of a brand folder to its forecast demand, with a proven gap."""
     brand = read_brand(folder)
+    start = load_prices(prices) if prices else None
     with progress("Allocating") as report:
         asked = _what_if(brand, scenario, seed, report)
-        made = allocate(asked, seed=seed, report=report, gap=gap, workers=workers)
+        made = allocate(asked, seed=seed, report=report, gap=gap, workers=workers, start=start)
     if out:
         made.save(out)
     emit(made.document(), as_json, *_tables(made, brand.currency))
@@ -82,8 +91,8 @@ def _what_if(brand: Brand, scenario: Path | None, seed: int, report: Report) -> 
 
 def _tables(made: Allocation, currency: str) -> tuple[Table | str, ...]:
     proof = (
-        f"[bold]{made.status}[/bold]: {made.objective:,.2f} {currency}, no plan costs less than "
-        f"{made.bound:,.2f} (gap {made.gap:.1e}), {made.seconds['total']:.1f} s"
+        f"[bold]{proof_told(made.status, made.gap)}[/bold]: {made.objective:,.2f} {currency}, no "
+        f"plan costs less than {made.bound:,.2f}; {made.seconds['total']:.1f} s"
     )
     costs = [[name, amount] for name, amount in made.costs.items()]
     units = [[name, amount] for name, amount in made.units.items()]

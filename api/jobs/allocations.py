@@ -5,6 +5,7 @@ from typing import Any
 from sqlmodel import Session
 
 from api.jobs.context import JobContext
+from api.services.allocations import earlier_prices
 from api.services.brands import brand_version, current_brand
 from api.services.forecasts import as_parquet, latest_forecast
 from core.brand import Brand
@@ -19,13 +20,17 @@ from simulations.scenarios import apply, scenario_of
 def run(context: JobContext) -> dict[str, Any]:
     """Returns the key figures of the allocation named by the job's subject, after making it.
 
-    Stock is the ledger's, less what is held for orders.
+    Stock is the ledger's, less what is held for orders. The search begins at the prices of the
+    newest allocation that has finished.
     """
     with context.session_factory.begin() as session:
         asked = store.allocation_of(session, context.subject)
         version = brand_version(session)
         brand = _planned(session, version)
-    made = allocate(_what_if(brand, asked), seed=asked.seed, report=context.report)
+        start = earlier_prices(session)
+    made = allocate(
+        _what_if(brand, asked), seed=asked.seed, report=context.report, gap=asked.gap, start=start
+    )
     outcome = store.Outcome(
         result=made.document(),
         flows=as_parquet(made.flows),

@@ -20,6 +20,7 @@ from api.services.allocations import (
 )
 from core.money import Money
 from routing.allocation import store
+from routing.allocation.allocate import GAP, MOST_GAP
 
 router = APIRouter(
     prefix="/v1/allocations", tags=["allocations"], dependencies=[Depends(allow("planner"))]
@@ -35,8 +36,8 @@ class AllocationCreate(Body):
     scenario: dict[str, Any] | None = Field(
         None, description='A what-if: {"name", "note", "overrides": [...]}; null for the base'
     )
-    gap: Annotated[float, Field(ge=0, le=1)] = Field(
-        1e-6, description="Gap that is good enough; the exact route always reaches 1e-6"
+    gap: Annotated[float, Field(ge=0, le=MOST_GAP)] = Field(
+        GAP, description="How far from the best plan is near enough, as a share of its cost"
     )
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2)] = 0
 
@@ -96,11 +97,17 @@ class UnmetView(View):
 
 
 class PriceView(View):
-    """What one more unit (or kilogram) would save, in settlement currency, with decimals."""
+    """What one more unit (kilogram, m3) would save, in settlement currency, with decimals.
+
+    `kind` is `stock`, `outbound`, `carrier_kg`, `lane_m3` or `storage_m3`; names that a kind is not
+    of are empty. Prices that are 0 are left out.
+    """
 
     kind: str
+    bucket: date
     item: str
     site: str
+    to_site: str
     service: str
     price: float
     currency: str
@@ -175,11 +182,11 @@ def read_prices(
     site: Filter = None,
     item: Filter = None,
 ) -> Page[PriceView]:
-    """Returns the shadow prices of an allocation: `stock`, `outbound` and `carrier_kg`."""
+    """Returns the shadow prices of an allocation above 0, of every kind and bucket."""
     frame = allocation_table(session, allocation, "prices")
     currency = store.allocation_of(session, allocation).currency
     wanted = {"kind": kind, "site": site, "item": item}
-    return _page(paging, frame, wanted, lambda row: PriceView(**row, currency=currency))
+    return _page(paging, frame, wanted, lambda row: _price(row, currency))
 
 
 Wanted = Mapping[str, str | None]
@@ -212,6 +219,10 @@ def _flow(row: Row, currency: str) -> FlowView:
 def _unmet(row: Row, currency: str) -> UnmetView:
     penalty = _money(row.pop("penalty"), currency)
     return UnmetView(**row | {"bucket": row["bucket"].date()}, penalty=penalty)
+
+
+def _price(row: Row, currency: str) -> PriceView:
+    return PriceView(**row | {"bucket": row["bucket"].date()}, currency=currency)
 
 
 def _money(amount: float, currency: str) -> MoneyBody:

@@ -90,6 +90,8 @@ def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFr
     content = store.table_of(session, allocation, table)
     if content is None:
         raise Conflict(f"Allocation {allocation} has no result yet.", "not-finished")
+    if table == "prices":
+        return prices_from(content).frame()
     return pd.read_parquet(io.BytesIO(content))
 
 
@@ -98,7 +100,18 @@ def latest_prices(session: Session, version: str) -> Prices | None:
 
     None where no such allocation has finished: then every price is 0. What-ifs are not asked.
     """
-    record = store.latest_base(session, version)
+    return _prices_of(session, store.latest_base(session, version))
+
+
+def earlier_prices(session: Session) -> Prices | None:
+    """Returns the prices at which the next allocation begins; None before one has finished.
+
+    They are those of the newest finished allocation of the brand, whatever its version was.
+    """
+    return _prices_of(session, store.latest_base(session))
+
+
+def _prices_of(session: Session, record: AllocationRecord | None) -> Prices | None:
     if record is None:
         return None
     with _cache.lock:

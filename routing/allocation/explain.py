@@ -1,5 +1,6 @@
 """Explanations: which capacities bind and what they cost, and why demand stays unmet."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,32 @@ REASONS = (NO_STOCK, NO_ROUTE, TOO_DEAR, CAPACITY, STOCK_USED_UP)
 """
 
 _TOLERANCE = 1e-6
+
+_LEAST_TOLD = 1e-6
+"""Gaps are told no finer than sums are rounded."""
+
+
+def proof_told(status: str, gap: float) -> str:
+    """Returns what a status means, with the gap that is proven.
+
+    >>> proof_told("optimal", 0.00068)
+    'optimal, proven within 0.068 %'
+    >>> proof_told("stopped", 0.0312)
+    'stopped when its time was over, at most 3.2 % above the best plan'
+    """
+    share = f"{_rounded_up(100 * max(gap, _LEAST_TOLD)):g} %"
+    told = {
+        "optimal": f"optimal, proven within {share}",
+        "feasible": f"feasible, at most {share} above the best plan, which is more than was asked",
+        "stopped": f"stopped when its time was over, at most {share} above the best plan",
+    }
+    return told.get(status, f"{status}, at most {share} above the best plan")
+
+
+def _rounded_up(percent: float) -> float:
+    """Returns a figure of two digits that is not smaller."""
+    step = 10.0 ** (math.floor(math.log10(percent)) - 1)
+    return math.ceil(percent / step - 1e-9) * step
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,12 +83,16 @@ def save_outcome(
     )
 
 
-def latest_base(session: Session, brand_version: str) -> AllocationRecord | None:
-    """Returns the newest finished allocation of a brand version as it is, without its tables."""
+def latest_base(session: Session, brand_version: str | None = None) -> AllocationRecord | None:
+    """Returns the newest finished allocation of the brand as it is, without its tables.
+
+    Of one version, or of whatever version where none is given.
+    """
+    asked = select(AllocationRecord)
+    if brand_version is not None:
+        asked = asked.where(col(AllocationRecord.brand_version) == brand_version)
     return session.exec(
-        select(AllocationRecord)
-        .where(
-            col(AllocationRecord.brand_version) == brand_version,
+        asked.where(
             col(AllocationRecord.is_base),
             col(AllocationRecord.finished_at).is_not(None),
         )
