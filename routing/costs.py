@@ -79,16 +79,19 @@ def picked(array: NDArray[Cell], *lane: NDArray[np.int32]) -> NDArray[Cell]:
     return array[tuple(np.zeros_like(at) if length == 1 else at for at, length in axes)]
 
 
-def unit_costs(brand: Brand, rates: RateBook, tariffs: Tariffs) -> UnitCosts:
-    """Returns the unit costs of every item on every lane of the rate book.
+def unit_costs(
+    brand: Brand, rates: RateBook, tariffs: Tariffs, catalog: Catalog | None = None
+) -> UnitCosts:
+    """Returns the unit costs of every item on every lane of the rate book, or of some items.
 
     Shipping is the price of a typical parcel of the region shared by billed weight, or of a parcel
     with one unit where the region has no orders yet. Duty and tax follow the law of
     `brand.rules_date` and the planned value of the goods; they are estimates.
     """
-    catalog, network, services = Catalog.of(brand), Network.of(brand), services_of(brand)
+    whole, network, services = Catalog.of(brand), Network.of(brand), services_of(brand)
+    catalog = catalog or whole
     sites = tuple(network.site[site] for site in rates.sites)
-    parcels = typical_parcels(brand, catalog, services)
+    parcels = typical_parcels(brand, whole, services)
     price = _shipping(catalog, services, rates, parcels)
     shipping = np.where(np.isnan(price), 0.0, price)
     duties = _Customs.of(brand, catalog, sites, network.regions, tariffs, parcels)

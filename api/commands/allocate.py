@@ -11,9 +11,10 @@ from api.commands.output import Report, Target, emit, json_option, progress, tab
 from core.brand import Brand
 from core.folder.reader import read_brand
 from routing.allocation.allocate import GAP, MOST_GAP, allocate
-from routing.allocation.explain import proof_told
+from routing.allocation.explain import Alternatives, proof_told
 from routing.allocation.prices import load_prices
 from routing.allocation.result import Allocation
+from routing.allocation.ways import Flow, check_flow, explained, refused_by_reason
 from simulations.run import forecast_once
 from simulations.scenarios import apply, read_scenario
 
@@ -51,6 +52,13 @@ def a_number(context: click.Context, option: click.Parameter, value: float) -> f
     help="Write flows, moves, unmet and prices here as Parquet.",
 )
 @click.option(
+    "--explain",
+    "asked",
+    multiple=True,
+    metavar="ITEM/REGION[/BUCKET]",
+    help="Show every way to serve this demand, and by how much each is worse than the best.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 256),
     default=1,
@@ -66,25 +74,36 @@ def command(
     gap: float,
     prices: Path | None,
     out: Path | None,
+    asked: tuple[str, ...],
     workers: int,
     seed: int,
     as_json: bool,
 ) -> None:
     """Allocates the stock of a brand folder to its forecast demand, with a proven gap."""
+    flows = [Flow.parse(text) for text in asked]
     brand = read_brand(folder)
+    for flow in flows:
+        check_flow(brand, flow)
     start = load_prices(prices) if prices else None
     with progress("Allocating") as report:
-        asked = _what_if(brand, scenario, seed, report)
-        made = allocate(asked, seed=seed, report=report, gap=gap, workers=workers, start=start)
+        brand = _what_if(brand, scenario, seed, report, forecast=bool(flows))
+        made = allocate(brand, seed=seed, report=report, gap=gap, workers=workers, start=start)
     if out:
         made.save(out)
-    emit(made.document(), as_json, *_tables(made, brand.currency))
+    told = [explained(brand, made.prices, made.flows, made.open_sites, flow) for flow in flows]
+    document = made.document() | (
+        {"alternatives": [one.document() for one in told]} if flows else {}
+    )
+    ways = [shown for one in told for shown in _ways(one, brand.currency)]
+    emit(document, as_json, *(ways or _tables(made, brand.currency)))
 
 
-def _what_if(brand: Brand, scenario: Path | None, seed: int, report: Report) -> Brand:
+def _what_if(
+    brand: Brand, scenario: Path | None, seed: int, report: Report, forecast: bool
+) -> Brand:
     """The brand with the overrides of a scenario; demand is forecast before they change it."""
     if scenario is None:
-        return brand
+        return forecast_once(brand, seed, report) if forecast else brand
     overrides = read_scenario(scenario)
     return apply(forecast_once(brand, seed, report), overrides)
 
@@ -115,3 +134,26 @@ def _binding(made: Allocation, currency: str) -> list[Table]:
 def _unmet(made: Allocation) -> list[Table]:
     rows = [[reason, units] for reason, units in made.reasons().items()]
     return [table("Units not served, and why", ("reason", "units"), rows)] if rows else []
+
+
+def _ways(told: Alternatives, currency: str) -> tuple[Table | str, ...]:
+    """The ways to serve one demand: what each costs, pays for what others want, is worse by."""
+    prices = ("outbound", "carrier", "stock")
+    columns = ("way", "customs", "units", "unit cost", *prices, "in all", "worse by")
+    rows = [
+        (
+            f"{way.site} {way.service}" if way.site else "leave unmet", way.customs, way.units,
+            way.unit_cost, way.outbound, way.carrier, way.stock, way.paid,
+            max(way.reduced_cost, 0.0),
+        )
+        for way in told.ways
+    ]  # fmt: skip
+    title = (
+        f"{told.item} for {told.region} from {told.bucket}: a unit more costs "
+        f"{told.demand_price:,.2f} {currency} at the best"
+    )
+    refused = [
+        f"[dim]Not possible: {escape(reason)}: {escape(', '.join(names))}[/dim]"
+        for reason, names in refused_by_reason(told).items()
+    ]
+    return (table(title, columns, rows), *refused)

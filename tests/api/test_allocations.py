@@ -240,6 +240,36 @@ def test_the_prices_of_an_earlier_run_are_where_the_next_one_begins(
     assert second["bound"] <= first["objective"] + 1e-6
 
 
+def test_a_flow_is_explained_in_the_document_and_as_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brand = two_sites_one_item()
+    small = brand.table("stock").assign(on_hand=[5, 5])
+    write_brand(brand.with_table("stock", small), tmp_path / "brand")
+    arguments = ["allocate", str(tmp_path / "brand"), "--explain", "MUG/DE"]
+    assert run([*arguments, "--explain", "MUG/TH", "--json"]) == 0
+    german, thai = json.loads(capsys.readouterr().out)["alternatives"]
+    assert (german["region"], thai["region"]) == ("DE", "TH")
+    assert german["ways"][0]["reduced_cost"] == pytest.approx(0.0)
+    assert {way["site"] for way in german["ways"]} == {"DE-HAM", "TH-BKK", ""}
+    assert run(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "leave unmet" in shown
+    assert "DE-HAM EXPRESS" in shown
+
+
+@pytest.mark.parametrize(
+    ("flow", "named"),
+    [("MUG", "MUG"), ("CUP/DE", "CUP"), ("MUG/FR", "FR"), ("MUG/DE/2030-01-01", "2030-01-01")],
+)
+def test_a_flow_that_nobody_knows_exits_with_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flow: str, named: str
+) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand"), "--explain", flow, "--json"]) == 2
+    assert named in capsys.readouterr().err
+
+
 def test_people_are_told_what_is_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_brand(two_sites_one_item(), tmp_path / "brand")
     assert run(["allocate", str(tmp_path / "brand"), "--gap", "0.2"]) == 0
