@@ -1,4 +1,4 @@
-"""Allocations: `POST /v1/allocations` starts one; summary, flows, unmet demand and prices."""
+"""Allocations: `POST /v1/allocations` starts one; its summary, its tables, and its reasons."""
 
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date
@@ -16,11 +16,13 @@ from api.services.allocations import (
     AllocationView,
     allocation_table,
     allocation_view,
+    explained_flow,
     request_allocation,
 )
 from core.money import Money
 from routing.allocation import store
 from routing.allocation.allocate import GAP, MOST_GAP
+from routing.allocation.ways import Flow
 
 router = APIRouter(
     prefix="/v1/allocations", tags=["allocations"], dependencies=[Depends(allow("planner"))]
@@ -83,6 +85,59 @@ class FlowView(View):
     customs: str
     quantity: float
     unit_cost: MoneyBody
+
+
+class MoveView(View):
+    """Units of an item that leave a site for another one in a bucket."""
+
+    bucket: date
+    from_site: str
+    to_site: str
+    service: str
+    item: str
+    quantity: float
+    unit_cost: MoneyBody
+
+
+class WayView(View):
+    """A way to serve one unit, in settlement currency with decimals; without a site: leave unmet.
+
+    `outbound`, `carrier` and `stock` are what the way pays for what others want, too;
+    `reduced_cost` is by how much it is worse than the best way, 0 where it is used or as good.
+    """
+
+    site: str
+    customs: str
+    service: str
+    unit_cost: float
+    outbound: float
+    carrier: float
+    stock: float
+    reduced_cost: float
+    units: float
+
+
+class RefusedView(View):
+    """A way that cannot be taken, and why; without a service it holds for all of a site."""
+
+    site: str
+    service: str
+    reason: str
+
+
+class AlternativesView(View):
+    """Every way to serve an item in a region and bucket, the best first.
+
+    `demand_price` is what one unit more would cost at the best.
+    """
+
+    item: str
+    region: str
+    bucket: date
+    currency: str
+    demand_price: float
+    ways: list[WayView]
+    refused: list[RefusedView]
 
 
 class UnmetView(View):
@@ -159,6 +214,32 @@ def read_flows(
     return _page(paging, frame, wanted, lambda row: _flow(row, currency))
 
 
+@router.get("/{allocation}/moves")
+def read_moves(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    from_site: Filter = None,
+    to_site: Filter = None,
+    item: Filter = None,
+) -> Page[MoveView]:
+    """Returns what an allocation moves between sites."""
+    frame = allocation_table(session, allocation, "moves")
+    wanted = {"from_site": from_site, "to_site": to_site, "item": item}
+    currency = store.allocation_of(session, allocation).currency
+    return _page(paging, frame, wanted, lambda row: _move(row, currency))
+
+
+@router.get("/{allocation}/alternatives")
+def read_alternatives(
+    allocation: str, session: SessionDep, item: Code, region: Code, bucket: date | None = None
+) -> AlternativesView:
+    """Returns every way to serve an item in a region, in the first bucket unless one is given."""
+    told = explained_flow(session, allocation, Flow(item, region, bucket))
+    currency = store.allocation_of(session, allocation).currency
+    return AlternativesView(**told.document(), currency=currency)
+
+
 @router.get("/{allocation}/unmet")
 def read_unmet(
     allocation: str,
@@ -214,6 +295,11 @@ def _text_keys(row: Mapping[Hashable, Any]) -> Row:
 def _flow(row: Row, currency: str) -> FlowView:
     cost = _money(row.pop("unit_cost"), currency)
     return FlowView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
+
+
+def _move(row: Row, currency: str) -> MoveView:
+    cost = _money(row.pop("unit_cost"), currency)
+    return MoveView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
 
 
 def _unmet(row: Row, currency: str) -> UnmetView:

@@ -11,17 +11,22 @@ from sqlmodel import Session
 
 from api.queue.records import JobRecord
 from api.queue.store import enqueue, job_of
-from api.services.brands import brand_version, current_brand
+from api.services.brands import brand_of_version, brand_version, current_brand
+from api.services.forecasts import forecast_table
+from api.services.tables import read_table
+from core.brand import Brand
 from core.clock import Clock
 from core.errors import Conflict
 from core.ids import Entropy, mint
 from routing.allocation import store
+from routing.allocation.explain import Alternatives
 from routing.allocation.prices import Prices, prices_from
 from routing.allocation.records import AllocationRecord
+from routing.allocation.ways import Flow, explained
 from simulations.scenarios import apply, scenario_of
 
 KIND = "allocation.run"
-TABLES = ("flows", "unmet", "prices")
+TABLES = ("flows", "moves", "unmet", "prices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def allocation_view(session: Session, allocation: str) -> AllocationView:
 
 
 def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFrame:
-    """Returns `flows`, `unmet` or `prices` of an allocation.
+    """Returns one of `TABLES` of an allocation.
 
     Raises `NotFound` for an unknown allocation and `Conflict` while its job has not succeeded.
     """
@@ -93,6 +98,34 @@ def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFr
     if table == "prices":
         return prices_from(content).frame()
     return pd.read_parquet(io.BytesIO(content))
+
+
+def explained_flow(session: Session, allocation: str, flow: Flow) -> Alternatives:
+    """Returns every way to serve a flow of an allocation, with what the allocation itself saw.
+
+    Raises `NotFound` for an unknown allocation, `Conflict` while its job has not succeeded or
+    where it kept too little, and `BadInput` where the brand does not know the flow.
+    """
+    flows = allocation_table(session, allocation, "flows")
+    record = store.allocation_of(session, allocation)
+    brand = _brand_seen(session, record)
+    prices = prices_from(store.table_of(session, allocation, "prices") or b"")
+    open_sites = (record.result or {}).get("open_sites", [])
+    return explained(brand, prices, flows, open_sites, flow)
+
+
+def _brand_seen(session: Session, record: AllocationRecord) -> Brand:
+    """Returns the brand with the stock and the forecast that an allocation has met."""
+    brand = brand_of_version(session, record.brand_version)
+    content = store.table_of(session, record.id, "stock")
+    if content is None:
+        raise Conflict(f"Allocation {record.id} did not keep the stock that it saw.", "not-kept")
+    brand = brand.with_table("stock", read_table("stock", [content]))
+    if record.forecast is not None:
+        brand = brand.with_table("forecast", forecast_table(session, record.forecast))
+    if brand.table("forecast").empty:
+        raise Conflict(f"Allocation {record.id} did not keep its forecast.", "not-kept")
+    return brand if record.scenario is None else apply(brand, scenario_of(record.scenario))
 
 
 def latest_prices(session: Session, version: str) -> Prices | None:

@@ -17,12 +17,18 @@ _id = col(AllocationRecord.id)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out of an allocation: one document, and three tables as Parquet."""
+    """What came out of an allocation: one document, and its tables as Parquet.
+
+    `stock` and `forecast` are what it saw: with them each flow can be explained later.
+    """
 
     result: dict[str, Any]
     flows: bytes
+    moves: bytes
     unmet: bytes
     prices: bytes
+    stock: bytes
+    forecast: str | None
 
 
 def add(session: Session, record: AllocationRecord) -> None:
@@ -51,7 +57,7 @@ def allocations(
 
 
 def table_of(session: Session, allocation: str, table: str) -> bytes | None:
-    """Returns one table (`flows`, `unmet` or `prices`) as Parquet; None before the job ended.
+    """Returns one table (`flows`, say, or `stock`) as Parquet; None before the job ended.
 
     Raises `NotFound` for an unknown allocation.
     """
@@ -75,8 +81,11 @@ def save_outcome(
             brand_version=brand_version,
             result=outcome.result,
             flows=outcome.flows,
+            moves=outcome.moves,
             unmet=outcome.unmet,
             prices=outcome.prices,
+            stock=outcome.stock,
+            forecast=outcome.forecast,
             finished_at=now,
         )
         .execution_options(synchronize_session=False)
@@ -106,7 +115,9 @@ def _light() -> tuple[Any, ...]:
     """Options that leave the large columns in the database."""
     columns: tuple[Any, ...] = (
         AllocationRecord.flows,
+        AllocationRecord.moves,
         AllocationRecord.unmet,
         AllocationRecord.prices,
+        AllocationRecord.stock,
     )
     return tuple(defer(column) for column in columns)

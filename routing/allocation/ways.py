@@ -108,7 +108,7 @@ def _only(brand: Brand, item: str) -> Brand:
     """Returns the brand with the stock and the forecast of one item, over the same buckets."""
     items = brand.table("items")
     brand = brand.with_table("items", items[items["item"] == item])
-    for name in ("stock", "inbound"):
+    for name in ("stock", "inbound", "offers"):
         table = brand.table(name)
         brand = brand.with_table(name, table[table["item"] == item])
     forecast = brand.table("forecast")
@@ -123,7 +123,7 @@ def _only(brand: Brand, item: str) -> Brand:
 def _offers(problem: Problem, costs: UnitCosts, demand: int, flows: pd.DataFrame) -> Offers:
     """Returns what every service asks from every site and customs state, and units that go so."""
     axes, region = problem.axes, int(problem.demands.region[demand])
-    shape = len(axes.sites), len(axes.services)
+    shape = len(costs.sites), len(costs.services)
     allowed = np.broadcast_to(costs.allowed, costs.shape)[0, :, region]
     totals = (costs.total, costs.bonded_total)
     cost = [np.where(allowed, total[0, :, region], np.inf) for total in totals]
@@ -136,11 +136,11 @@ def _offers(problem: Problem, costs: UnitCosts, demand: int, flows: pd.DataFrame
     ]
     at = (
         (own["customs"] == "bonded").to_numpy(dtype=np.intp),
-        pd.Index(axes.sites).get_indexer(pd.Index(own["site"])),
-        pd.Index(axes.services).get_indexer(pd.Index(own["service"])),
+        pd.Index(costs.sites).get_indexer(pd.Index(own["site"])),
+        pd.Index(costs.services).get_indexer(pd.Index(own["service"])),
     )
     np.add.at(units, at, own["quantity"].to_numpy(dtype=float))
-    sites = np.arange(len(axes.sites))
+    sites = pd.Index(axes.sites).get_indexer(pd.Index(costs.sites))
     return Offers(
         np.tile(sites, 2), np.repeat([False, True], len(sites)), np.concatenate(cost),
         units.reshape(-1, shape[1]),
