@@ -7,7 +7,9 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.output import Report, Target, emit, json_option, progress, table
+from api.commands.output import Report, Target, emit, err, json_option, progress, table
+from api.reports.allocation import allocation_report
+from api.services.allocation_figures import Made
 from core.brand import Brand
 from core.folder.reader import read_brand
 from routing.allocation.allocate import GAP, MOST_GAP, allocate
@@ -59,6 +61,12 @@ def a_number(context: click.Context, option: click.Parameter, value: float) -> f
     help="Show every way to serve this demand, and by how much each is worse than the best.",
 )
 @click.option(
+    "--report",
+    "page",
+    type=Target(dir_okay=False),
+    help="Write a page with a map and pictures (HTML) here.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 256),
     default=1,
@@ -75,6 +83,7 @@ def command(
     prices: Path | None,
     out: Path | None,
     asked: tuple[str, ...],
+    page: Path | None,
     workers: int,
     seed: int,
     as_json: bool,
@@ -90,6 +99,10 @@ def command(
         made = allocate(brand, seed=seed, report=report, gap=gap, workers=workers, start=start)
     if out:
         made.save(out)
+    if page:
+        shown = Made(made.document(), made.flows, made.moves, made.unmet, made.prices)
+        page.write_text(allocation_report(brand, shown), encoding="utf-8")
+        err.print(f"Wrote {page}", highlight=False)
     told = [explained(brand, made.prices, made.flows, made.open_sites, flow) for flow in flows]
     document = made.document() | (
         {"alternatives": [one.document() for one in told]} if flows else {}
