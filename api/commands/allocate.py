@@ -1,6 +1,7 @@
 """`entrepot allocate`: where stock should serve demand, what it costs, and the proof."""
 
 import math
+import re
 from pathlib import Path
 
 import click
@@ -21,6 +22,9 @@ from simulations.run import forecast_once
 from simulations.scenarios import apply, read_scenario
 
 _MOST_SHOWN = 15
+
+_WHEN = re.compile(r",\d{4}-\d\d-\d\d\]$")
+"""The bucket in the name of a limit."""
 
 
 def a_number(context: click.Context, option: click.Parameter, value: float) -> float:
@@ -139,9 +143,15 @@ def _tables(made: Allocation, currency: str) -> tuple[Table | str, ...]:
 
 
 def _binding(made: Allocation, currency: str) -> list[Table]:
-    rows = [[escape(row.row), row.price] for row in made.binding[:_MOST_SHOWN]]
-    title = f"What one more would save in {currency}"
-    return [table(title, ("capacity that binds", "price"), rows)] if rows else []
+    """What binds, each limit once: its highest price, and in how many buckets it has one."""
+    found: dict[str, tuple[float, int]] = {}
+    for row in made.binding:
+        name = _WHEN.sub("]", row.row)
+        price, buckets = found.get(name, (0.0, 0))
+        found[name] = max(price, row.price), buckets + 1
+    rows = [[escape(name), *told] for name, told in list(found.items())[:_MOST_SHOWN]]
+    title = f"What one more would save at the most in {currency}"
+    return [table(title, ("capacity that binds", "price", "buckets"), rows)] if rows else []
 
 
 def _unmet(made: Allocation) -> list[Table]:

@@ -208,6 +208,11 @@ def _per_item(brand: Brand, measure: str) -> Mapping[str, float]:
     return {item.item: float(getattr(item, measure)) for item in Catalog.of(brand).items}
 
 
+def _measured(brand: Brand, table: pd.DataFrame, measure: str) -> "pd.Series[float]":
+    """What the units of each row amount to in a measure of their items."""
+    return table["quantity"] * table["item"].map(_per_item(brand, measure)).astype(float)
+
+
 def uses_of(brand: Brand, made: Made) -> list[Use]:
     """Returns how far each shared limit is used, those with the highest price first.
 

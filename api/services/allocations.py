@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from api.queue.records import JobRecord
 from api.queue.store import enqueue, job_of
+from api.services.allocation_figures import Made
 from api.services.brands import brand_of_version, brand_version, current_brand
 from api.services.forecasts import forecast_table
 from api.services.tables import read_table
@@ -93,11 +94,28 @@ def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFr
     Raises `NotFound` for an unknown allocation and `Conflict` while its job has not succeeded.
     """
     content = store.table_of(session, allocation, table)
+    if content is None and store.allocation_of(session, allocation).finished_at is not None:
+        raise Conflict(f"Allocation {allocation} did not keep its {table}.", "not-kept")
     if content is None:
         raise Conflict(f"Allocation {allocation} has no result yet.", "not-finished")
     if table == "prices":
         return prices_from(content).frame()
     return pd.read_parquet(io.BytesIO(content))
+
+
+def made_allocation(session: Session, allocation: str) -> tuple[Brand, Made]:
+    """Returns a finished allocation as it is shown, and the brand as it saw it.
+
+    Raises `NotFound` for an unknown allocation, and `Conflict` while its job has not succeeded or
+    where an older version of the program kept too little.
+    """
+    record = store.allocation_of(session, allocation)
+    flows, moves, unmet = (
+        allocation_table(session, allocation, table) for table in ("flows", "moves", "unmet")
+    )
+    prices = prices_from(store.table_of(session, allocation, "prices") or b"")
+    made = Made(record.result or {}, flows, moves, unmet, prices)
+    return _brand_seen(session, record), made
 
 
 def explained_flow(session: Session, allocation: str, flow: Flow) -> Alternatives:
@@ -109,6 +127,8 @@ def explained_flow(session: Session, allocation: str, flow: Flow) -> Alternative
     flows = allocation_table(session, allocation, "flows")
     record = store.allocation_of(session, allocation)
     brand = _brand_seen(session, record)
+    if brand.table("forecast").empty:
+        raise Conflict(f"Allocation {record.id} did not keep its forecast.", "not-kept")
     prices = prices_from(store.table_of(session, allocation, "prices") or b"")
     open_sites = (record.result or {}).get("open_sites", [])
     return explained(brand, prices, flows, open_sites, flow)
@@ -123,8 +143,6 @@ def _brand_seen(session: Session, record: AllocationRecord) -> Brand:
     brand = brand.with_table("stock", read_table("stock", [content]))
     if record.forecast is not None:
         brand = brand.with_table("forecast", forecast_table(session, record.forecast))
-    if brand.table("forecast").empty:
-        raise Conflict(f"Allocation {record.id} did not keep its forecast.", "not-kept")
     return brand if record.scenario is None else apply(brand, scenario_of(record.scenario))
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
+from routing.allocation.explain import binding_rows
 from routing.allocation.prices import (
     Prices,
     load_prices,
@@ -200,3 +201,36 @@ def test_files_that_hold_no_prices_are_refused(prices: Prices, tmp_path: Path) -
         frame.astype({"price": str} if value == "dear" else {}).to_parquet(path)
         with pytest.raises(BadInput, match="finite prices"):
             load_prices(path)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_limit_that_binds_is_named_with_its_bucket_and_has_its_price(seed: int) -> None:
+    """Of every kind: what a row's name says is where the prices hold the same figure."""
+    problem = random_problem(seed, items=8, buckets=3)
+    found = solve(problem, time_limit=5.0)
+    prices = prices_of(problem, found)
+    asked = {
+        "outbound_units": prices.of_outbound,
+        "kg_per_week": prices.of_carrier_kg,
+        "capacity_m3": prices.of_lane_m3,
+        "storage_m3": prices.of_storage_m3,
+    }
+    shared = [row for row in binding_rows(problem, found, 5) if not row.row.startswith("stock")]
+    for row in shared:
+        kind, _, inside = row.row.rstrip("]").partition("[")
+        *names, day = inside.split(",")
+        bucket = prices.bucket_of(date.fromisoformat(day))
+        price = asked[kind](*names, bucket)  # type: ignore[operator]
+        assert price == row.price
+    assert len(shared) == (found.price > 1e-6).sum()
+
+
+def test_lanes_and_rooms_bind_in_some_of_these_problems() -> None:
+    """Else the test above would claim nothing about them."""
+    rows = [
+        row.row.partition("[")[0]
+        for seed in range(12)
+        for problem in [random_problem(seed, items=8, buckets=3)]
+        for row in binding_rows(problem, solve(problem, time_limit=5.0), 5)
+    ]
+    assert {"outbound_units", "kg_per_week", "capacity_m3", "storage_m3", "stock"} <= set(rows)
