@@ -232,6 +232,7 @@ def test_a_planner_asks_what_else_could_be_done_with_a_flow(
         if opened == "#flows":
             page.get_by_text("largest flows as a table").click()
         page.locator(f"{opened} a").first.click()
+        page.wait_for_url("**/allocation/*", wait_until="load")
     expect(page.locator("#ways")).to_contain_text("Leave unmet")
     expect(page.locator("#ways tr.chosen").first).to_contain_text("0.00")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
