@@ -17,6 +17,7 @@ import numpy as np
 
 from api.benchmarks.instances import Size, instance
 from api.benchmarks.measured import Line, Measured, Report, WrongAnswer
+from routing.allocation.carried import Earlier
 from routing.allocation.exact import relaxed
 from routing.allocation.problem import Problem
 from routing.allocation.solve import Solution, solve
@@ -35,6 +36,9 @@ MORE, MOST = 8.0, 9.0
 
 PATIENCE = 60.0
 """The peer of the wide case is stopped after so many times what we took."""
+
+LESS = 0.95
+"""What a site packs after the override of the warm case, as a share of before."""
 
 SLACK = 1e-6
 PERCENT = 100.0
@@ -107,8 +111,8 @@ def _lines(plans: dict[str, Asked], made: dict[str, Ran]) -> list[Line]:
              MORE * small.seconds),
         Line(str(HUGE), "total", "s", huge.seconds, f"{MOST:g} x {LARGE.items:,} items",
              MOST * large.seconds),
-        Line(f"{LARGE}, one site packs less", "total", "s", large.warm_seconds,
-             "without earlier prices", large.seconds),
+        Line(f"{LARGE}, one site packs 5 % less", "total", "s", large.warm_seconds,
+             "without the earlier plan", large.seconds),
         Line(f"{LARGE}, two processes", "total", "s", made["together"].seconds, "one process",
              large.seconds),
     ]  # fmt: skip
@@ -153,13 +157,17 @@ def run_here(asked: Asked) -> Ran:
 
 
 def _again(problem: Problem, found: Solution, asked: Asked) -> float:
-    """Returns the seconds after an override, with the prices from before: a site packs less."""
+    """Returns the seconds after an override, from the plan before it: a site packs 5 % less."""
     outbound = problem.limits.outbound.copy()
-    outbound[0] = np.floor(outbound[0] * 0.9)
+    outbound[0] = np.floor(outbound[0] * LESS)
     changed = replace(problem, limits=replace(problem.limits, outbound=outbound))
     begun = time.perf_counter()
-    solve(changed, asked.gap, asked.seed, start=found.price, method="decomposition")
-    return time.perf_counter() - begun
+    earlier = Earlier(problem, found.plan, found.price)
+    again = solve(changed, asked.gap, asked.seed, start=earlier, method="decomposition")
+    seconds = time.perf_counter() - begun
+    if again.gap > asked.gap:
+        raise WrongAnswer(f"Only {again.gap:.4%} is proven after the override.")
+    return seconds
 
 
 def _beside_peer(problem: Problem, asked: Asked, ran: Ran) -> Ran:

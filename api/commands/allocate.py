@@ -13,6 +13,7 @@ from api.reports.allocation import allocation_report
 from api.services.allocation_figures import Made
 from core.brand import Brand
 from core.folder.reader import read_brand
+from core.money import Money
 from routing.allocation.allocate import GAP, MOST_GAP, allocate
 from routing.allocation.explain import Alternatives, proof_told
 from routing.allocation.prices import load_prices
@@ -55,7 +56,7 @@ def a_number(context: click.Context, option: click.Parameter, value: float) -> f
 @click.option(
     "--out",
     type=Target(file_okay=False),
-    help="Write flows, moves, unmet and prices here as Parquet.",
+    help="Write flows, moves, purchases, unmet and prices here as Parquet.",
 )
 @click.option(
     "--explain",
@@ -104,7 +105,9 @@ def command(
     if out:
         made.save(out)
     if page:
-        shown = Made(made.document(), made.flows, made.moves, made.unmet, made.prices)
+        shown = Made(
+            made.document(), made.flows, made.moves, made.purchases, made.unmet, made.prices
+        )
         page.write_text(allocation_report(brand, shown), encoding="utf-8")
         err.print(f"Wrote {page}", highlight=False)
     told = [explained(brand, made.prices, made.flows, made.open_sites, flow) for flow in flows]
@@ -139,7 +142,22 @@ def _tables(made: Allocation, currency: str) -> tuple[Table | str, ...]:
         table("Units", ("units", "amount"), units),
         table("Key figures", ("figure", "value"), kpis),
     )
-    return (*shown, *_binding(made, currency), *_unmet(made))
+    return (*shown, *_purchases(made), *_binding(made, currency), *_unmet(made))
+
+
+def _purchases(made: Allocation) -> list[Table]:
+    """The orders to place first; `--out` has all of them."""
+    orders = made.purchases
+    rows = [
+        [
+            f"{row['order_by']:%Y-%m-%d}", f"{row['due']:%Y-%m-%d}", row["supplier"], row["item"],
+            row["site"], row["needed"], row["quantity"], Money(row["total_minor"], row["currency"]),
+        ]
+        for row in orders.head(_MOST_SHOWN).to_dict("records")
+    ]  # fmt: skip
+    title = f"Orders proposed, the first of {len(orders):,}"
+    columns = ("order by", "due", "supplier", "item", "site", "needed", "to order", "total")
+    return [table(title, columns, rows)] if rows else []
 
 
 def _binding(made: Allocation, currency: str) -> list[Table]:

@@ -12,7 +12,7 @@ from api.console.network import Flow, present_tiers
 from api.console.rendering import money, share
 from api.console.views import Tile
 from api.services import allocation_figures as figures
-from api.services.allocation_figures import Bucket, Lane, Limit, Reason, Use
+from api.services.allocation_figures import Bucket, Lane, Limit, Order, Reason, Use
 from api.services.allocations import allocation_table, made_allocation
 from api.services.brands import current_brand
 from core.brand import SERVING_TIERS
@@ -25,6 +25,7 @@ FLOWS_SHOWN = 200
 STOCK_SHOWN = 12
 USES_SHOWN = 16
 MOVES_SHOWN = 12
+ORDERS_SHOWN = 12
 ROWS_SHOWN = 100
 
 
@@ -85,6 +86,8 @@ class RunPage:
     binding: Sequence[Limit]
     reasons: Sequence[Reason]
     moves: Sequence[Lane]
+    orders: Sequence[Order]
+    proposed: int
 
 
 def finished_runs(session: Session) -> list[RunRow]:
@@ -126,6 +129,8 @@ def run_page(session: Session, allocation: str, bucket: date | None = None) -> R
         binding=[one for one in limits if not one.is_stock] + stock,
         reasons=figures.reasons_of(made),
         moves=figures.moved_lanes(made)[:MOVES_SHOWN],
+        orders=figures.orders_of(made)[:ORDERS_SHOWN],
+        proposed=len(made.purchases),
     )
 
 

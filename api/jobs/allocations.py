@@ -36,6 +36,7 @@ def run(context: JobContext) -> dict[str, Any]:
         result=made.document(),
         flows=as_parquet(made.flows),
         moves=as_parquet(made.moves),
+        purchases=as_parquet(made.purchases),
         unmet=as_parquet(made.unmet),
         prices=prices_bytes(made.prices),
         stock=as_parquet(brand.table("stock")),

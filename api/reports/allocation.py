@@ -20,11 +20,10 @@ from api.reports.world import (
 from api.services import allocation_figures as figures
 from api.services.allocation_figures import Bucket, Made
 from core.brand import Brand
-from routing.allocation.result import WEIGHED
 from routing.lanes import great_circle
 from warehouses.network import Network
 
-MOST_LIMITS, MOST_STOCK, MOST_MOVES, MOST_USES = 10, 8, 8, 12
+MOST_LIMITS, MOST_STOCK, MOST_MOVES, MOST_USES, MOST_ORDERS = 10, 8, 8, 12, 12
 """How many rows of each table are shown; the others are counted, and files hold all."""
 
 FLOW_WIDTHS = (1.0, 9.0)
@@ -36,7 +35,7 @@ ROOM, LETTER = 170.0, 17.0
 PARTS = {
     "shipping": "Shipping", "handling": "Handling", "duty": "Duty", "tax": "Tax not recovered",
     "lateness": "Lateness", "carbon": "Carbon", "storage": "Storage", "moves": "Moves",
-    "fixed": "Sites open", "unmet": "Unmet demand",
+    "purchases": "Goods bought", "fixed": "Sites open", "unmet": "Unmet demand",
 }  # fmt: skip
 """Parts of the cost in the words of a planner."""
 
@@ -128,18 +127,19 @@ def allocation_report(brand: Brand, made: Made) -> str:
         hidden_lanes=max(0, len(lanes) - MOST_MOVES),
         moved=sum(lane.quantity for lane in lanes),
         reasons=figures.reasons_of(made),
+        orders=figures.orders_of(made)[:MOST_ORDERS],
+        hidden_orders=max(0, len(made.purchases) - MOST_ORDERS),
     )  # fmt: skip
 
 
 def _tiles(made: Made, currency: str) -> list[Tile]:
     document = made.document
-    kpis, units, costs = document["kpis"], document["units"], document["costs"]
-    paid = sum(amount for name, amount in costs.items() if name not in WEIGHED)
+    kpis, units = document["kpis"], document["units"]
     bound = money(document["bound"], currency)
     return [
         Tile("Cost of the plan", money(document["objective"], currency),
              f"{made.proof}; no plan costs less than {bound}"),
-        Tile("Paid for logistics", money(paid, currency),
+        Tile("Paid for logistics", money(kpis["logistics_cost"], currency),
              f"{money(kpis['cost_per_unit'], currency)} a unit, "
              f"{share(kpis['logistics_cost_share'])} of the value served"),
         Tile("Fill", share(kpis["fill"]),

@@ -70,6 +70,7 @@ class AllocationRead(View):
     costs: dict[str, MoneyBody] | None = None
     kpis: dict[str, float] | None = None
     open_sites: list[str] | None = None
+    purchases: dict[str, int] | None = None
     binding: list[dict[str, Any]] | None = None
     prices_version: str | None = None
 
@@ -138,6 +139,20 @@ class AlternativesView(View):
     demand_price: float
     ways: list[WayView]
     refused: list[RefusedView]
+
+
+class PurchaseView(View):
+    """An order that is proposed: what the plan needs, rounded up to what the supplier takes."""
+
+    supplier: str
+    item: str
+    site: str
+    order_by: date
+    due: date
+    needed: int
+    quantity: int
+    unit_cost: MoneyBody
+    total: MoneyBody
 
 
 class UnmetView(View):
@@ -240,6 +255,21 @@ def read_alternatives(
     return AlternativesView(**told.document(), currency=currency)
 
 
+@router.get("/{allocation}/purchases")
+def read_purchases(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    supplier: Filter = None,
+    site: Filter = None,
+    item: Filter = None,
+) -> Page[PurchaseView]:
+    """Returns the orders that an allocation proposes, by the day to place them; none is placed."""
+    frame = allocation_table(session, allocation, "purchases")
+    wanted = {"supplier": supplier, "site": site, "item": item}
+    return _page(paging, frame, wanted, _purchase)
+
+
 @router.get("/{allocation}/unmet")
 def read_unmet(
     allocation: str,
@@ -300,6 +330,16 @@ def _flow(row: Row, currency: str) -> FlowView:
 def _move(row: Row, currency: str) -> MoveView:
     cost = _money(row.pop("unit_cost"), currency)
     return MoveView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
+
+
+def _purchase(row: Row) -> PurchaseView:
+    currency = row.pop("currency")
+    money = {
+        name: MoneyBody.of(Money(row.pop(f"{name}_minor"), currency))
+        for name in ("unit_cost", "total")
+    }
+    days = {name: row[name].date() for name in ("order_by", "due")}
+    return PurchaseView(**row | days | money)
 
 
 def _unmet(row: Row, currency: str) -> UnmetView:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.brand import SERVING_TIERS, Brand
+from core.money import Money
 from inventory.items import Catalog
 from routing.allocation.explain import proof_told
 from routing.allocation.prices import UNDATED, Prices
@@ -44,6 +45,7 @@ class Made:
     document: Mapping[str, Any]
     flows: pd.DataFrame
     moves: pd.DataFrame
+    purchases: pd.DataFrame
     unmet: pd.DataFrame
     prices: Prices
 
@@ -140,6 +142,19 @@ class Lane:
     last: date
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order that the plan proposes; nothing is ordered yet."""
+
+    supplier: str
+    item: str
+    site: str
+    order_by: date
+    due: date
+    quantity: int
+    total: Money
+
+
 def buckets_of(brand: Brand, made: Made) -> list[Bucket]:
     """Returns the buckets of an allocation in their order."""
     count = len(made.starts)
@@ -155,8 +170,8 @@ def buckets_of(brand: Brand, made: Made) -> list[Bucket]:
 def levels(brand: Brand, made: Made) -> dict[str, Floats]:
     """Returns `units` and `m3` at serving sites at the end of each bucket, [site, bucket].
 
-    What is at hand and what comes in, less what is shipped and what moves out; goods on the way
-    between sites are at neither.
+    What is at hand, what comes in and what the plan buys, less what is shipped and what moves out;
+    goods on the way between sites are at neither.
     """
     sites, volume = serving(brand), _per_item(brand, "volume_m3")
     grid = {name: np.zeros((len(sites), len(made.starts))) for name in ("units", "m3")}
@@ -175,13 +190,17 @@ Event = tuple["pd.Series[str]", "pd.Series[str]", "NDArray[np.intp]", Floats]
 def _events(brand: Brand, made: Made) -> list[Event]:
     """What changes stock: sites, items, buckets and units, below 0 where goods leave."""
     stock, inbound = brand.table("stock"), brand.table("inbound")
-    moves, flows = made.moves, made.flows
-    due = (pd.DatetimeIndex(inbound["due"]) - pd.Timestamp(made.starts[0])).days // made.days
+    moves, flows, bought = made.moves, made.flows, made.purchases
+    first = pd.Timestamp(made.starts[0])
     now, left = np.zeros(len(stock), dtype=np.intp), made.at(moves)
-    come = np.maximum(due.to_numpy(), 0)
+    come, come_bought = (
+        np.maximum(((pd.DatetimeIndex(table["due"]) - first).days // made.days).to_numpy(), 0)
+        for table in (inbound, bought)
+    )
     return [
         (stock["site"], stock["item"], now, _units(stock["on_hand"])),
         (inbound["site"], inbound["item"], come, _units(inbound["quantity"])),
+        (bought["site"], bought["item"], come_bought, _units(bought["needed"])),
         (flows["site"], flows["item"], made.at(flows), -_units(flows["quantity"])),
         (moves["from_site"], moves["item"], left, -_units(moves["quantity"])),
         (moves["to_site"], moves["item"], left + _lead(brand, made), _units(moves["quantity"])),
@@ -345,6 +364,23 @@ def _lane(rows: pd.DataFrame) -> Lane:
         first=rows["bucket"].min().date(),
         last=rows["bucket"].max().date(),
     )
+
+
+def orders_of(made: Made) -> list[Order]:
+    """Returns the orders that are proposed, those to place first at the head."""
+    rows = made.purchases.sort_values(["order_by", "supplier", "item"], kind="stable")
+    return [
+        Order(
+            supplier=str(row["supplier"]),
+            item=str(row["item"]),
+            site=str(row["site"]),
+            order_by=row["order_by"].date(),
+            due=row["due"].date(),
+            quantity=int(row["quantity"]),
+            total=Money(int(row["total_minor"]), str(row["currency"])),
+        )
+        for row in rows.to_dict("records")
+    ]
 
 
 def limits_of(brand: Brand, made: Made) -> list[Limit]:

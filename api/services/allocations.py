@@ -22,12 +22,13 @@ from core.ids import Entropy, mint
 from routing.allocation import store
 from routing.allocation.explain import Alternatives
 from routing.allocation.prices import Prices, prices_from
+from routing.allocation.purchases import nothing_bought
 from routing.allocation.records import AllocationRecord
 from routing.allocation.ways import Flow, explained
 from simulations.scenarios import apply, scenario_of
 
 KIND = "allocation.run"
-TABLES = ("flows", "moves", "unmet", "prices")
+TABLES = ("flows", "moves", "purchases", "unmet", "prices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,15 @@ def allocation_view(session: Session, allocation: str) -> AllocationView:
 def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFrame:
     """Returns one of `TABLES` of an allocation.
 
+    An allocation that ended before there were purchases has none.
+
     Raises `NotFound` for an unknown allocation and `Conflict` while its job has not succeeded.
     """
     content = store.table_of(session, allocation, table)
-    if content is None and store.allocation_of(session, allocation).finished_at is not None:
+    finished = store.allocation_of(session, allocation).finished_at is not None
+    if content is None and table == "purchases" and finished:
+        return nothing_bought()
+    if content is None and finished:
         raise Conflict(f"Allocation {allocation} did not keep its {table}.", "not-kept")
     if content is None:
         raise Conflict(f"Allocation {allocation} has no result yet.", "not-finished")
@@ -110,11 +116,11 @@ def made_allocation(session: Session, allocation: str) -> tuple[Brand, Made]:
     where an older version of the program kept too little.
     """
     record = store.allocation_of(session, allocation)
-    flows, moves, unmet = (
-        allocation_table(session, allocation, table) for table in ("flows", "moves", "unmet")
-    )
+    tables = {
+        table: allocation_table(session, allocation, table) for table in TABLES if table != "prices"
+    }
     prices = prices_from(store.table_of(session, allocation, "prices") or b"")
-    made = Made(record.result or {}, flows, moves, unmet, prices)
+    made = Made(document=record.result or {}, prices=prices, **tables)
     return _brand_seen(session, record), made
 
 

@@ -14,7 +14,7 @@ from routing.allocation.prices import Prices, rows_of
 from routing.allocation.problem import Floats, Problem
 from routing.allocation.result import Allocation, result_of
 from routing.allocation.solve import solve
-from routing.costs import unit_costs
+from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 
 Report = Callable[[float, str], None]
@@ -53,8 +53,8 @@ def allocate(
     begun = time.perf_counter()
     tell(_FORECAST_SHARE, "Pricing every lane")
     tariffs = Tariffs.of(brand)
-    costs = unit_costs(brand, RateBook.of(brand, brand.today), tariffs)
-    problem = problem_of(brand, costs, tariffs, expected)
+    book = CostBook.of(brand, RateBook.of(brand, brand.today), tariffs)
+    problem = problem_of(brand, book, tariffs, expected)
     built = time.perf_counter()
     tell(_BUILT_SHARE, "Solving")
     solution = solve(
@@ -69,7 +69,7 @@ def allocate(
     solved = time.perf_counter()
     tell(_SOLVED_SHARE, "Explaining")
     seconds = {"build": built - begun, "solve": solved - built, "total": solved - begun}
-    return result_of(brand, costs, problem, solution, seconds, gap)
+    return result_of(brand, book, problem, solution, seconds, gap)
 
 
 def _begun(start: Prices | None, problem: Problem) -> Floats | None:

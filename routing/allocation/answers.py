@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from routing.allocation.flows import (
     ROUNDS,
     cheapest_flow,
+    paid_by,
     potentials,
     price_scale,
     priced,
@@ -22,7 +23,7 @@ from routing.allocation.flows import (
 )
 from routing.allocation.networks import Block, Whole, block_begins, blocks_of, lean, lean_type
 from routing.allocation.plan import Plan
-from routing.allocation.problem import BUY, MOVE, Bools, Floats, Ints, Problem
+from routing.allocation.problem import BUY, MOVE, Bools, Floats, Ints, Problem, summed
 
 TOLERANCE = 4.0
 """A round that saves less than so many steps of integer costs at each turn does not count."""
@@ -172,18 +173,43 @@ class Household:
         dear[ships : block.first_segment] += most * np.isin(kind, (MOVE, BUY))
         return dear
 
-    def _answer(self, at: int, block: Block, cost: Floats) -> tuple[Whole, Bools]:
-        """Returns the flow of a block at these costs, and the items that changed for it."""
+    def _answer(
+        self, at: int, block: Block, cost: Floats, unknown: Bools | None = None
+    ) -> tuple[Whole, Bools]:
+        """Returns the flow of a block at these costs, and the items that changed for it.
+
+        The last flow of items that are `unknown`, [item], does not count.
+        """
         last, scale = self._flow[at], self._terms.scale
         doubtful = np.ones(block.items, dtype=bool)
         if last is not None:
             doubtful = potentials(block, cost, last, TOLERANCE / scale, self._rounds).doubtful
+            doubtful |= False if unknown is None else unknown
         flow: Whole = np.zeros(len(cost), self._kind) if last is None else last
         if doubtful.any():
             arcs, units = cheapest_flow(block, cost, doubtful, scale)
             flow = flow.copy()
             flow[arcs] = units
         return flow, doubtful
+
+    def gains(self, price: Floats, plan: Plan, known: Bools) -> tuple[Floats, float]:
+        """Returns what each item would gain if it did what is cheapest for it, [item].
+
+        With it comes what all items together would cost then, limits paid. The plan of items that
+        are not `known` does not count, and their gains mean nothing.
+        """
+        gain, least = np.zeros(self._problem.items), 0.0
+        for at, block in enumerate(self._blocks):
+            arcs, now = priced(self._problem, block, price), plan.units_on(block)
+            self._flow[at] = now.astype(self._kind)
+            unknown = ~known[block.begin : block.end]
+            flow, _ = self._answer(at, block, arcs.cost, unknown)
+            self._flow[at] = flow
+            paid = paid_by(self._problem, block, plan, price)
+            saved = summed(block.arc_item.astype(np.int32), paid - arcs.cost * flow, block.items)
+            gain[block.begin : block.end] = np.maximum(saved, 0.0)
+            least += float((arcs.cost * flow).sum())
+        return gain, least
 
     def composed(self, rounds: Ints) -> Plan:
         """Returns the plan in which each item does what it answered in a round, [item]."""

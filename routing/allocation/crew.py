@@ -71,16 +71,20 @@ def _cuts(begins: Ints, items: int, count: int) -> list[tuple[int, int]]:
 
 
 @contextmanager
-def answering(problem: Problem, terms: Terms, workers: int) -> Iterator[Answering]:
-    """Yields the items of a problem: in this process, or in as many as there is work for."""
-    count = min(workers, len(terms.begins))
-    if count < 2:
-        yield Household(problem, terms)
-        return
+def hands(count: int) -> Iterator[tuple[Child, ...]]:
+    """Yields processes that can hold items, none where one process does it all.
+
+    They start while the caller goes on.
+    """
     children: list[Child] = []
     try:
-        children.extend(Child(HAND) for _ in range(count))
-        yield Crew(problem, terms, children)
+        children.extend(Child(HAND) for _ in range(count if count > 1 else 0))
+        yield tuple(children)
     finally:
         for child in children:
             child.end()
+
+
+def answering(problem: Problem, terms: Terms, children: Sequence[Child]) -> Answering:
+    """Returns the items of a problem: in these processes, or in this one where there are none."""
+    return Crew(problem, terms, children) if children else Household(problem, terms)

@@ -2,9 +2,11 @@
 
 The loop asks every item what it would do at given prices, mixes the answers so that the limits
 hold, and takes the prices of that mixture, drawn toward the best ones so far (smoothing after
-Wentges, Weighted Dantzig-Wolfe decomposition, 1997). Any prices give a bound that no plan
-undercuts (Lagrange); the mixture gives a plan. They meet, and the loop ends when they are near
-enough. It begins at the prices of a linear program over a sample of items, or at earlier prices.
+Wentges, Weighted Dantzig-Wolfe decomposition, 1997; by how much they are drawn follows the slope of
+the bound, after Pessoa, Sadykov, Uchoa and Vanderbeck, Automation and combination of linear
+programming based stabilization techniques in column generation, 2018). Any prices give a bound that
+no plan undercuts (Lagrange); the mixture gives a plan. They meet, and the loop ends when they are
+near enough. It begins at the prices of a sample of items, or at earlier prices.
 """
 
 import time
@@ -16,22 +18,28 @@ from types import TracebackType
 import numpy as np
 from scipy.sparse import csr_array
 
-from routing.allocation.answers import Answering, Reply, Terms
-from routing.allocation.crew import answering
-from routing.allocation.glop import minimize
+from routing.allocation.answers import Answering, Reply, Terms, Worth
+from routing.allocation.crew import answering, hands
+from routing.allocation.exact import relaxed
 from routing.allocation.master import Answers, Mixture, mixture
-from routing.allocation.problem import Floats, Ints, Problem, only, summed
-from routing.allocation.program import columns_of, linear_program
+from routing.allocation.problem import Floats, Ints, Problem, only, summed, with_limits
 
 SAMPLE_COLUMNS = 12_000
 """Columns of the linear program whose prices the loop begins with."""
+
+SAMPLE_ITEMS, SAMPLE_GAP = 1_000, 1e-3
+"""Where items are more than twice as many, a sample of so many is decomposed first, to this gap."""
 
 GROUPS, ITEMS_OF_GROUP = 7.0, 5
 """So many groups times the root of the number of items, of at least so many items each: more make
 rounds dear, fewer make many."""
 
-DRAWN_FAR, DRAWN_NEAR, NEAR = 0.8, 0.3, 0.01
-"""How far prices are drawn toward the best ones, and the gap at which they are drawn less."""
+DRAWN_FIRST, DRAWN_NEAR = 0.5, 0.9
+"""How far prices are drawn toward the best ones at first, and where the first ones are near."""
+
+LESS, MORE = 0.1, 0.3
+"""They are drawn so much less where the bound still rises toward the mixture's prices, and by such
+a share of the rest more where it falls."""
 
 ANSWERS = 4
 """Answers of each group that the master keeps, those in use aside: others have long been dear."""
@@ -48,7 +56,7 @@ Report = Callable[[float, str], None]
 class Decomposed:
     """Where the loop stands: all answers, their mixture, the best prices [row] and their bound.
 
-    `group` is that of each item, [item].
+    `group` is that of each item, [item]; `worth` is that of units at the best prices.
     """
 
     items: Answering
@@ -56,6 +64,7 @@ class Decomposed:
     answers: Answers
     mixture: Mixture
     price: Floats
+    worth: Worth
     bound: float
     rounds: int
 
@@ -83,12 +92,16 @@ class Decomposition:
         self._groups = groups or max(1, min(most, -(-problem.items // ITEMS_OF_GROUP)))
         self._terms = Terms.of(problem, self._groups, self._rows)
         self._open = ExitStack()
-        self._items = self._open.enter_context(answering(problem, self._terms, workers))
-        begin = sample_prices(problem, seed) if start is None else start
+        children = self._open.enter_context(hands(min(workers, len(self._terms.begins))))
+        known = start is not None
+        begin = start if start is not None else sample_prices(problem, seed)
+        self._items: Answering = answering(problem, self._terms, children)
         self._price = np.minimum(begin, limits.soft)
         self._answers = _answers(self._reply(self._price, idle=True), 0)
         self._watched = self._price[self._rows] > 0
         self._best, self._best_price, self._round = -np.inf, self._price, 0
+        self._drawn = DRAWN_NEAR if known or _is_large(problem) else DRAWN_FIRST
+        self._way = np.zeros(len(self._rows))
         self._last: Reply | None = None
 
     def __enter__(self) -> "Decomposition":
@@ -103,27 +116,36 @@ class Decomposition:
         self._open.close()
 
     def run(
-        self, gap: float, report: Report | None = None, deadline: float | None = None
+        self,
+        gap: float,
+        report: Report | None = None,
+        deadline: float | None = None,
+        enough: float = np.inf,
     ) -> Decomposed:
-        """Returns where the loop stands at this gap, at the deadline, or after the last round."""
+        """Returns where the loop stands at this gap, at the deadline, or after the last round.
+
+        A bound of `enough` ends it too.
+        """
         tell = report or _silent
         while True:
             mixed = self._step()
             open_gap = (mixed.cost - self._best) / max(abs(mixed.cost), LEAST_COST)
             tell(open_gap, f"round {self._round}: proven within {open_gap:.2%}")
             late = deadline is not None and time.perf_counter() > deadline
-            if open_gap <= gap or late or self._round >= MOST_ROUNDS:
+            known = open_gap <= gap or self._best >= enough
+            if known or late or self._round >= MOST_ROUNDS:
                 break
-            self._draw(mixed, open_gap)
-        bound = self._items.worth(self._best_price).bound - self._paid(self._best_price)
-        self._draw(mixed, open_gap)
+            self._draw(mixed)
+        worth = self._items.worth(self._best_price)
+        self._draw(mixed)
         return Decomposed(
             self._items,
             self._terms.group,
             self._answers,
             mixed,
             self._best_price,
-            bound,
+            worth,
+            worth.bound - self._paid(self._best_price),
             self._round,
         )
 
@@ -146,10 +168,19 @@ class Decomposition:
         self._answers = self._answers.only(kept)
         return replace(made, weight=made.weight[kept], dearer=made.dearer[kept])
 
-    def _draw(self, mixed: Mixture, gap: float) -> None:
-        drawn = DRAWN_FAR if gap > NEAR else DRAWN_NEAR
-        self._price = drawn * self._best_price
-        self._price[self._rows] += (1.0 - drawn) * mixed.price
+    def _draw(self, mixed: Mixture) -> None:
+        """Takes prices between the best ones and those of the mixture.
+
+        The slope of the bound on the way to the last mixture's says which end they were too near.
+        """
+        if self._last is not None and self._way.any():
+            slope = np.asarray(self._last.use.sum(axis=0)).ravel() - self._limit
+            rises = float((slope * self._way).sum()) > 0
+            self._drawn += -LESS if rises else MORE * (1.0 - self._drawn)
+            self._drawn = max(self._drawn, 0.0)
+        self._way = mixed.price - self._best_price[self._rows]
+        self._price = self._best_price.copy()
+        self._price[self._rows] += (1.0 - self._drawn) * self._way
 
     def _paid(self, price: Floats) -> float:
         return float(price[self._rows] @ self._limit)
@@ -174,24 +205,32 @@ def _fresh(reply: Reply, last: Reply | None, at: int) -> Answers:
 
 
 def sample_prices(problem: Problem, seed: int) -> Floats:
-    """Returns the prices of the shared limits in a sample of items that meets its share of them.
-
-    The share of a limit is that of what the sample's stock could take of it.
-    """
+    """Returns the prices of the shared limits in a sample of items, [row]."""
+    if _is_large(problem):
+        sample = _sample(problem, SAMPLE_ITEMS, seed)
+        with Decomposition(sample, seed) as loop:
+            return loop.run(SAMPLE_GAP).price
     size = max(1, int(problem.items * min(1.0, SAMPLE_COLUMNS / max(problem.columns, 1))))
+    return relaxed(_sample(problem, size, seed)).price
+
+
+def _is_large(problem: Problem) -> bool:
+    return problem.items > 2 * SAMPLE_ITEMS
+
+
+def _sample(problem: Problem, size: int, seed: int) -> Problem:
+    """Returns so many of the items, with their share of the limits.
+
+    That is the share of what all stock could take of a limit.
+    """
     chosen = np.random.default_rng(seed).choice(problem.items, size, replace=False)
     small = only(problem, np.sort(chosen).astype(np.int32))
     whole, part = possible_use(problem), possible_use(small)
     share = np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
-    columns = columns_of(small)
-    program = linear_program(small, columns)
-    shared = len(small.pools.item) + len(small.demands.item)
-    upper = program.upper.copy()
-    upper[shared:] *= share[columns.rows]
-    basis = minimize(replace(program, upper=upper))
-    price = np.zeros(len(problem.limits.flat))
-    price[columns.rows] = np.maximum(-basis.duals[shared:], 0.0)
-    return price
+    held = np.isfinite(problem.limits.flat)
+    flat = problem.limits.flat.copy()
+    flat[held] *= share[held]
+    return with_limits(small, flat)
 
 
 def possible_use(problem: Problem) -> Floats:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from core.errors import BadInput
 from routing.allocation.answers import TOLERANCE
+from routing.allocation.consignments import by_volume
 from routing.allocation.flows import cheapest_flow, potentials, price_scale, priced
 from routing.allocation.networks import blocks_of
 from routing.allocation.plan import Plan
-from routing.allocation.problem import Floats, Problem, only, summed
+from routing.allocation.problem import BUY, Floats, Problem, only, summed
 from routing.allocation.solve import Solution
 
 NO_STOCK = "no stock anywhere"
@@ -148,6 +149,7 @@ def alternatives(
     problem leaves out, as they cost more than any unit is worth, are not told. Raises `BadInput`
     where nobody asks.
     """
+    problem = by_volume(problem) if problem.consignments.any else problem
     items = np.array([_position(problem.axes.items, item, "item")], dtype=np.int32)
     one, plan = only(problem, items), solution.plan.of_items(problem, items)
     demand = demand_of(one, region, bucket)
@@ -313,7 +315,9 @@ def unmet_reasons(problem: Problem, solution: Solution) -> NDArray[np.object_]:
     capacity is the reason, else stock.
     """
     worth = _worth_of_unmet(problem, solution)
-    stocked = summed(problem.pools.item, problem.pools.units, problem.items) > 0
+    bought = (problem.transfers.kind == BUY) * solution.plan.moved
+    there = summed(problem.pools.item, problem.pools.units, problem.items)
+    stocked = there + summed(problem.transfers.item, bought, problem.items) > 0
     gain = worth - _cheapest_with_capacity(problem, solution)
     reasons = np.full(len(worth), STOCK_USED_UP, dtype=object)
     reasons[gain <= _TOLERANCE * np.maximum(worth, 1.0)] = CAPACITY

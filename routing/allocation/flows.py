@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ortools.graph.python import min_cost_flow
 
 from routing.allocation.networks import Block, Fans, Whole
+from routing.allocation.plan import Plan
 from routing.allocation.problem import Bools, Floats, Ints, Problem, Units, summed
 
 PRECISION = 1e6
@@ -45,30 +46,46 @@ def price_scale(problem: Problem) -> float:
 
 def priced(problem: Problem, block: Block, price: Floats) -> Priced:
     """Returns what each arc of a block costs where `price` [row] is paid for what all share."""
-    ships, transfers = problem.ships, problem.transfers
-    pool = ships.pool[block.ships]
-    cost = ships.cost[ships.way[block.ships]].astype(np.float64)
-    services = cost.shape[1]
-    carrier = price[problem.limits.carrier_begin : problem.limits.lane_begin]
-    if carrier.any():
-        rows = problem.carrier_row[pool][:, None] + problem.carrier_step * np.arange(services)
-        weight = problem.weight_kg[problem.pools.item[pool]]
-        cost = cost + price[rows] * weight[:, None]
+    cost = _ways(problem, block, price)
     service = cost.argmin(axis=1) if cost.size else np.zeros(len(cost), np.intp)
     shipped = cost[np.arange(len(cost)), service] if cost.size else np.zeros(len(cost))
-    shipped = shipped + price[problem.outbound_row[pool]]
+    shipped = shipped + price[problem.outbound_row[problem.ships.pool[block.ships]]]
+    rest = _transfers(problem, block, price), problem.segments.value[block.segments]
+    return Priced(np.concatenate([shipped, *rest]), service.astype(np.int32))
+
+
+def paid_by(problem: Problem, block: Block, plan: Plan, price: Floats) -> Floats:
+    """Returns what a plan pays on each arc of a block, for what all share too, [arc]."""
+    units = plan.shipped[block.ships]
+    cost = np.where(units > 0, _ways(problem, block, price), 0.0)
+    packed = price[problem.outbound_row[problem.ships.pool[block.ships]]] * units.sum(axis=1)
+    return np.concatenate(
+        [
+            (cost * units).sum(axis=1) + packed,
+            _transfers(problem, block, price) * plan.moved[block.transfers],
+            problem.segments.value[block.segments] * plan.unmet[block.segments],
+        ]
+    )
+
+
+def _ways(problem: Problem, block: Block, price: Floats) -> Floats:
+    """Returns what each ship costs by each service, carriers paid, [ship, service]."""
+    ships = problem.ships
+    cost = ships.cost[ships.way[block.ships]].astype(np.float64)
+    if price[problem.limits.carrier_begin : problem.limits.lane_begin].any():
+        pool = ships.pool[block.ships]
+        services = np.arange(cost.shape[1])
+        rows = problem.carrier_row[pool][:, None] + problem.carrier_step * services
+        cost += price[rows] * problem.weight_kg[problem.pools.item[pool]][:, None]
+    return cost
+
+
+def _transfers(problem: Problem, block: Block, price: Floats) -> Floats:
+    """Returns what each transfer costs, limits paid, [transfer]."""
+    transfers = problem.transfers
     row = transfers.row[block.transfers]
     paid = np.where(row >= 0, price[row] * transfers.use[block.transfers], 0.0)
-    return Priced(
-        np.concatenate(
-            [
-                shipped,
-                transfers.cost[block.transfers] + paid,
-                problem.segments.value[block.segments],
-            ]
-        ),
-        service.astype(np.int32),
-    )
+    return transfers.cost[block.transfers] + paid
 
 
 @dataclass(frozen=True, eq=False)

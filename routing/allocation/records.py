@@ -30,6 +30,7 @@ class AllocationRecord(SQLModel, table=True):
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     flows: bytes | None = Field(default=None, sa_type=LargeBinary)
     moves: bytes | None = Field(default=None, sa_type=LargeBinary)
+    purchases: bytes | None = Field(default=None, sa_type=LargeBinary)
     unmet: bytes | None = Field(default=None, sa_type=LargeBinary)
     prices: bytes | None = Field(default=None, sa_type=LargeBinary)
     stock: bytes | None = Field(default=None, sa_type=LargeBinary)

@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from routing.allocation.answers import Answering, Household, Terms
+from routing.allocation.answers import Household, Terms, Worth
+from routing.allocation.carried import Earlier
 from routing.allocation.checks import check
+from routing.allocation.consignments import by_volume, with_departures, with_fewer
+from routing.allocation.containers import container_bound
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
 from routing.allocation.plan import Plan
 from routing.allocation.problem import MOVE, Bools, Floats, Problem
+from routing.allocation.replan import replanned
 from routing.allocation.whole import whole_plan
 
 EXACT_COLUMNS = 50_000
@@ -28,11 +32,20 @@ MASTER_SHARE = 0.75
 ATTEMPTS = 4
 """So often the loop is asked to go on where whole units cost more than was left for them."""
 
+SMOOTH_SHARE = 0.3
+"""Share of the gap to which departures by the m3 are solved: the rest is for whole ones."""
+
+WORTHWHILE = 0.1
+"""Share of the gap that another look at the departures has to save."""
+
 WHOLE_SECONDS = 20.0
 """Time for the proof of whole units of a small problem, unless somebody gives another."""
 
 DECIDED_SECONDS = 120.0
 """Time for the proof of which sites to open."""
+
+AGAIN = "decomposition"
+"""The method of a plan that was made from an earlier one."""
 
 ROUNDING = 1e-6
 """Share of the cost by which sums and solvers may be off."""
@@ -72,7 +85,7 @@ def solve(
     problem: Problem,
     gap: float = 1e-4,
     seed: int = 0,
-    start: Floats | None = None,
+    start: Floats | Earlier | None = None,
     report: Report | None = None,
     time_limit: float | None = None,
     method: str = "",
@@ -80,11 +93,14 @@ def solve(
 ) -> Solution:
     """Returns a plan within `gap` of the best one, or the best plan found in `time_limit` seconds.
 
-    `start` are earlier prices, [row], to begin with; `method` asks for `exact` or `decomposition`;
-    any number of `workers` gives the same plan.
+    `start` is what to begin with: earlier prices, [row], or an earlier plan with its problem and
+    prices; `method` asks for `exact` or `decomposition`; any number of `workers` gives the same
+    plan.
     Raises `BadInput` where the arrays cannot be solved as they stand.
     """
     check(problem)
+    if problem.consignments.any:
+        return _consigned(problem, gap, seed, start, report, time_limit, method, workers)
     deadline = None if time_limit is None else time.perf_counter() + time_limit
     chosen = method or ("exact" if problem.columns <= EXACT_COLUMNS else "decomposition")
     if problem.decide.any():
@@ -93,7 +109,67 @@ def solve(
         made = _exact(problem, gap, time_limit, deadline)
         if made is not None:
             return made
-    return _decomposed(problem, gap, seed, start, report, deadline, workers=workers)
+    if isinstance(start, Earlier):
+        again = replanned(problem, start, gap, seed)
+        if again is not None:
+            return _told(problem, again.plan, again.price, again.worth, AGAIN, again.rounds)
+    return _decomposed(problem, gap, seed, _prices(problem, start), report, deadline, 0, workers)
+
+
+def _prices(problem: Problem, start: Floats | Earlier | None) -> Floats | None:
+    """Returns the prices to begin with, if they are of the same limits."""
+    price = start.price if isinstance(start, Earlier) else start
+    return price if price is not None and len(price) == len(problem.limits.flat) else None
+
+
+def _consigned(
+    problem: Problem,
+    gap: float,
+    seed: int,
+    start: Floats | Earlier | None,
+    report: Report | None,
+    time_limit: float | None,
+    method: str,
+    workers: int,
+) -> Solution:
+    """Returns a plan whose departures are whole; bound and prices are those by the m3."""
+    deadline = None if time_limit is None else time.perf_counter() + time_limit
+    near = solve(
+        by_volume(problem), SMOOTH_SHARE * gap, seed, start, report, time_limit, method, workers
+    )
+    opened = _without(problem, ~near.is_open) if problem.decide.any() else problem
+    fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
+    best = with_fewer(opened, near.plan.copy())
+    for _ in range(ATTEMPTS):
+        left = None if deadline is None else deadline - time.perf_counter()
+        if left is not None and left <= 0:
+            break
+        paid = with_departures(opened, best)
+        again = solve(paid, SMOOTH_SHARE * gap, seed, near.price, report, left, method, workers)
+        made = with_fewer(opened, again.plan)
+        if made.flow_cost(opened) >= best.flow_cost(opened) * (1.0 - WORTHWHILE * gap):
+            break
+        best = made
+    best.check(problem)
+    bound = near.bound
+    if method != "decomposition" and problem.columns <= EXACT_COLUMNS:
+        left = WHOLE_SECONDS if deadline is None else max(deadline - time.perf_counter(), 0.1)
+        whole = best_whole(opened, gap, left)
+        bound = max(bound, whole.bound + fixed) if not problem.decide.any() else bound
+        if whole.plan is not None and _keeps(opened, whole.plan):
+            best = min(best, whole.plan, key=lambda plan: plan.flow_cost(opened))
+    cost = best.flow_cost(opened) + fixed
+    target = cost - gap * abs(cost)
+    if bound < target and not problem.decide.any():
+        bound = container_bound(problem, near.plan, near.price, bound, target, report, deadline)
+    late = deadline is not None and time.perf_counter() > deadline
+    return replace(
+        near,
+        plan=best,
+        flow_cost=cost,
+        bound=_rounded(bound, cost),
+        proven=near.proven and not late,
+    )
 
 
 def _exact(
@@ -105,7 +181,7 @@ def _exact(
         return None
     plan = plan_of(problem, found.columns, found.values)
     if is_whole(found, problem) and _keeps(problem, plan):
-        return _told(problem, plan, found.price, "exact", rounds=1)
+        return _told(problem, plan, found.price, _alone(problem, found.price), "exact", 1)
     near = _decomposed(problem, gap, 0, found.price, None, deadline, groups=problem.items)
     if near.gap <= gap:
         return replace(near, method="exact")
@@ -115,7 +191,8 @@ def _exact(
     if best.plan is not None and _keeps(problem, best.plan):
         cost = best.plan.flow_cost(problem)
         plan = best.plan if cost < near.flow_cost else plan
-    told = _told(problem, plan, found.price, "exact", rounds=near.rounds)
+    worth = _alone(problem, found.price)
+    told = _told(problem, plan, found.price, worth, "exact", near.rounds)
     bound = max(told.bound, near.bound, best.bound)
     return replace(told, bound=_rounded(bound, told.flow_cost))
 
@@ -223,26 +300,21 @@ def _closed_in(
 
 def _from(problem: Problem, found: Decomposed) -> Solution:
     plan = whole_plan(problem, found)
-    return _told(
-        problem, plan, found.price, "decomposition", found.rounds, found.items, found.bound
-    )
+    return _told(problem, plan, found.price, found.worth, "decomposition", found.rounds)
+
+
+def _alone(problem: Problem, price: Floats) -> Worth:
+    """Returns what units are worth at these prices, as this process finds it."""
+    return Household(problem, Terms.of(problem, 1, np.zeros(0, np.int32))).worth(price)
 
 
 def _told(
-    problem: Problem,
-    plan: Plan,
-    price: Floats,
-    method: str,
-    rounds: int,
-    items: Answering | None = None,
-    bound: float = -np.inf,
+    problem: Problem, plan: Plan, price: Floats, worth: Worth, method: str, rounds: int
 ) -> Solution:
     """Returns a plan with its proof and with what stock and demand are worth at its prices."""
     plan.check(problem)
-    asked = items or Household(problem, Terms.of(problem, 1, np.zeros(0, np.int32)))
-    worth = asked.worth(price)
     finite = np.isfinite(problem.limits.flat)
-    proof = worth.bound - float(price[finite] @ problem.limits.flat[finite])
+    proof = worth.bound - float((price[finite] * problem.limits.flat[finite]).sum())
     cost = plan.flow_cost(problem)
     return Solution(
         plan=plan,
@@ -251,7 +323,7 @@ def _told(
         demand_price=worth.demand,
         is_open=np.ones(len(problem.decide), dtype=bool),
         flow_cost=cost,
-        bound=_rounded(max(proof, bound), cost),
+        bound=_rounded(proof, cost),
         method=method,
         proven=True,
         rounds=rounds,

@@ -25,6 +25,7 @@ class Outcome:
     result: dict[str, Any]
     flows: bytes
     moves: bytes
+    purchases: bytes
     unmet: bytes
     prices: bytes
     stock: bytes
@@ -57,7 +58,9 @@ def allocations(
 
 
 def table_of(session: Session, allocation: str, table: str) -> bytes | None:
-    """Returns one table (`flows`, say, or `stock`) as Parquet; None before the job ended.
+    """Returns one table (`flows`, say, or `stock`) as Parquet.
+
+    None before the job ended, and where that was before such tables were kept.
 
     Raises `NotFound` for an unknown allocation.
     """
@@ -82,6 +85,7 @@ def save_outcome(
             result=outcome.result,
             flows=outcome.flows,
             moves=outcome.moves,
+            purchases=outcome.purchases,
             unmet=outcome.unmet,
             prices=outcome.prices,
             stock=outcome.stock,
@@ -116,6 +120,7 @@ def _light() -> tuple[Any, ...]:
     columns: tuple[Any, ...] = (
         AllocationRecord.flows,
         AllocationRecord.moves,
+        AllocationRecord.purchases,
         AllocationRecord.unmet,
         AllocationRecord.prices,
         AllocationRecord.stock,

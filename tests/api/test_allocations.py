@@ -12,16 +12,18 @@ from api.cli import run
 from api.database import SessionFactory
 from api.jobs.runner import Runner
 from api.services.allocations import latest_prices
-from api.services.brands import brand_version
+from api.services.brands import brand_version, load_brand
 from core.brand import Brand
 from core.folder.writer import write_brand
 from inventory import store as stock
 from inventory.stock import Entry, StockKey
 from routing.allocation import solve
 from routing.allocation.allocate import allocate
+from routing.allocation.store import allocation_of
 from tests.builders import two_sites_one_item
 from tests.console.brands import six_hubs
 from tests.fakes import FakeClock, seeded_entropy
+from tests.routing.allocation.test_purchases import buying
 
 Headers = Mapping[str, str]
 URL = "/v1/allocations"
@@ -97,6 +99,27 @@ def test_an_allocation_sees_the_stock_of_the_ledger(
     worked(sessions, clock)
     unmet = client.get(f"{URL}/{allocation}/unmet", headers=planner).json()["data"]
     assert {row["reason"] for row in unmet} == {"no stock anywhere"}
+
+
+def test_orders_that_a_plan_proposes_are_read_as_money_of_their_offer(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    with sessions.begin() as session:
+        load_brand(session, buying({"2026-09-21": 30}, moq=48), clock, seeded_entropy(2))
+    allocation = started(client, planner)
+    waiting = client.get(f"{URL}/{allocation}/purchases", headers=planner)
+    assert waiting.status_code == 409
+    worked(sessions, clock)
+    done = client.get(f"{URL}/{allocation}", headers=planner).json()
+    assert done["purchases"] == {"orders": 1, "needed": 30, "quantity": 48}
+    (order,) = client.get(f"{URL}/{allocation}/purchases", headers=planner).json()["data"]
+    assert (order["supplier"], order["needed"], order["quantity"]) == ("KILN", 30, 48)
+    assert order["unit_cost"] == {"amount": 400, "currency": "EUR"}
+    assert order["total"] == {"amount": 19_200, "currency": "EUR"}
+    with sessions.begin() as session:
+        allocation_of(session, allocation).purchases = None
+    older = client.get(f"{URL}/{allocation}/purchases", headers=planner)
+    assert older.json()["data"] == []
 
 
 @pytest.mark.usefixtures("loaded")
@@ -176,7 +199,7 @@ def test_without_a_brand_there_is_nothing_to_allocate(
     assert client.post(URL, json={}, headers=planner).status_code == 404
 
 
-def test_the_command_prints_one_document_and_writes_four_tables(
+def test_the_command_prints_one_document_and_writes_five_tables(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_brand(two_sites_one_item(), tmp_path / "brand")
@@ -192,12 +215,13 @@ def test_the_command_prints_one_document_and_writes_four_tables(
     assert set(document["units"]) == {"demand", "served", "unmet"}
     assert set(document["costs"]) == {
         "shipping", "handling", "duty", "tax", "lateness", "carbon", "storage", "moves",
-        "fixed", "unmet",
+        "purchases", "fixed", "unmet",
     }  # fmt: skip
     assert sum(document["costs"].values()) == pytest.approx(document["objective"])
     assert (document["status"], document["open_sites"]) == ("optimal", ["DE-HAM", "TH-BKK"])
     names = {path.name for path in out.iterdir()}
-    assert names == {"flows.parquet", "moves.parquet", "unmet.parquet", "prices.parquet"}
+    tables = ("flows", "moves", "purchases", "unmet", "prices")
+    assert names == {f"{table}.parquet" for table in tables}
     assert pd.read_parquet(out / "flows.parquet")["quantity"].sum() == 50.0
 
 

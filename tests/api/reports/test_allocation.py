@@ -44,7 +44,7 @@ def made(brand: Brand) -> Allocation:
 
 
 def shown(made: Allocation) -> Made:
-    return Made(made.document(), made.flows, made.moves, made.unmet, made.prices)
+    return Made(made.document(), made.flows, made.moves, made.purchases, made.unmet, made.prices)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from routing.allocation.ways import (
     Flow,
     explained,
 )
-from routing.costs import unit_costs
+from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 from tests.builders import two_sites_one_item
 from tests.console.brands import six_hubs
@@ -46,8 +46,8 @@ def test_prices_alone_explain_a_flow_as_the_whole_problem_does(factor: float) ->
     brand = scarce(six_hubs(), factor)
     made = allocate(brand)
     tariffs = Tariffs.of(brand)
-    costs = unit_costs(brand, RateBook.of(brand, brand.today), tariffs)
-    problem = problem_of(brand, costs, tariffs, brand.table("forecast"))
+    book = CostBook.of(brand, RateBook.of(brand, brand.today), tariffs)
+    problem = problem_of(brand, book, tariffs, brand.table("forecast"))
     solution = solve(problem, 1e-3)
     for region in problem.axes.regions:
         for bucket in brand.table("forecast")["start"].unique():
