@@ -17,9 +17,11 @@ from core.brand import Brand
 from core.folder.writer import write_brand
 from inventory import store as stock
 from inventory.stock import Entry, StockKey
+from routing.allocation import solve
 from routing.allocation.allocate import allocate
 from routing.allocation.store import allocation_of
 from tests.builders import two_sites_one_item
+from tests.console.brands import six_hubs
 from tests.fakes import FakeClock, seeded_entropy
 from tests.routing.allocation.test_purchases import buying
 
@@ -29,6 +31,7 @@ MORE_GERMANS = {
     "name": "More demand",
     "overrides": [{"demand": {"region": "DE"}, "factor": 2.0}],
 }
+SCARCE = {"name": "Scarce", "overrides": [{"stock": {"item": "MUG"}, "factor": 0.1}]}
 
 
 @pytest.fixture
@@ -64,8 +67,8 @@ def test_a_planner_starts_an_allocation_and_reads_plan_and_prices(
     flows = client.get(f"{URL}/{allocation}/flows", headers=planner).json()["data"]
     assert [(flow["site"], flow["quantity"]) for flow in flows] == [("DE-HAM", 30), ("TH-BKK", 20)]
     assert flows[0]["unit_cost"] == {"amount": 440, "currency": "EUR"}
-    prices = client.get(f"{URL}/{allocation}/prices?kind=stock", headers=planner).json()["data"]
-    assert {price["site"] for price in prices} == {"DE-HAM", "TH-BKK"}
+    prices = client.get(f"{URL}/{allocation}/prices", headers=planner).json()["data"]
+    assert prices == []  # nothing is scarce
 
 
 @pytest.mark.usefixtures("loaded")
@@ -120,6 +123,22 @@ def test_orders_that_a_plan_proposes_are_read_as_money_of_their_offer(
 
 
 @pytest.mark.usefixtures("loaded")
+def test_stock_that_is_scarce_has_a_price_with_its_bucket(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    allocation = started(client, planner, scenario=SCARCE)
+    worked(sessions, clock)
+    url = f"{URL}/{allocation}/prices?kind=stock&site=DE-HAM"
+    price, *_ = client.get(url, headers=planner).json()["data"]
+    bucket = client.get(f"{URL}/{allocation}/unmet", headers=planner).json()["data"][0]["bucket"]
+    assert price.pop("price") > 0
+    assert price == {
+        "kind": "stock", "bucket": bucket, "item": "MUG", "site": "DE-HAM", "to_site": "",
+        "service": "", "currency": "EUR",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("loaded")
 def test_lists_go_page_by_page(
     client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
 ) -> None:
@@ -151,6 +170,7 @@ def test_a_result_that_is_not_there_yet_is_a_conflict(
     "body",
     [
         {"gap": -0.1},
+        {"gap": 0.21},
         {"gap": "wide"},
         {"colour": "red"},
         {"seed": -1},
@@ -228,9 +248,65 @@ def test_people_get_tables_with_the_names_of_rows_unharmed(
     assert "not enough stock" in shown
 
 
+def test_the_prices_of_an_earlier_run_are_where_the_next_one_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it begins, the bound of one run holds for the plan of the other."""
+    monkeypatch.setattr(solve, "EXACT_COLUMNS", 0)
+    write_brand(six_hubs(), tmp_path / "brand")
+    arguments = ["allocate", str(tmp_path / "brand"), "--json"]
+    assert run([*arguments, "--out", str(tmp_path / "out")]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert run([*arguments, "--prices", str(tmp_path / "out" / "prices.parquet")]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert first["method"] == second["method"] == "decomposition"
+    assert first["bound"] <= second["objective"] + 1e-6
+    assert second["bound"] <= first["objective"] + 1e-6
+
+
+def test_a_flow_is_explained_in_the_document_and_as_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brand = two_sites_one_item()
+    small = brand.table("stock").assign(on_hand=[5, 5])
+    write_brand(brand.with_table("stock", small), tmp_path / "brand")
+    arguments = ["allocate", str(tmp_path / "brand"), "--explain", "MUG/DE"]
+    assert run([*arguments, "--explain", "MUG/TH", "--json"]) == 0
+    german, thai = json.loads(capsys.readouterr().out)["alternatives"]
+    assert (german["region"], thai["region"]) == ("DE", "TH")
+    assert german["ways"][0]["reduced_cost"] == pytest.approx(0.0)
+    assert {way["site"] for way in german["ways"]} == {"DE-HAM", "TH-BKK", ""}
+    assert run(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "leave unmet" in shown
+    assert "DE-HAM EXPRESS" in shown
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--scenario", "nowhere.toml"], ["--gap", "2"], ["--workers", "0"], ["--what"]]
+    ("flow", "named"),
+    [("MUG", "MUG"), ("CUP/DE", "CUP"), ("MUG/FR", "FR"), ("MUG/DE/2030-01-01", "2030-01-01")],
 )
+def test_a_flow_that_nobody_knows_exits_with_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flow: str, named: str
+) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand"), "--explain", flow, "--json"]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_people_are_told_what_is_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand"), "--gap", "0.2"]) == 0
+    assert "optimal, proven within 0.0001 %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--scenario", "nowhere.toml"], ["--gap", "0.21"], ["--gap", "-0.1"], ["--gap", "nan"],
+        ["--workers", "0"], ["--what"], ["--prices", "nowhere.parquet"],
+    ],
+)  # fmt: skip
 def test_bad_arguments_exit_with_two(tmp_path: Path, arguments: list[str]) -> None:
     write_brand(two_sites_one_item(), tmp_path / "brand")
     assert run(["allocate", str(tmp_path / "brand"), *arguments, "--json"]) == 2

@@ -118,7 +118,9 @@ def test_the_tables_have_the_columns_that_others_read(taught: Allocation, tmp_pa
     unmet = pd.read_parquet(tmp_path / "unmet.parquet")
     assert {"region", "item", "quantity", "reason"} <= set(unmet.columns)
     prices = pd.read_parquet(tmp_path / "prices.parquet")
-    assert list(prices.columns) == ["kind", "item", "site", "service", "price"]
+    assert list(prices.columns) == [
+        "kind", "bucket", "item", "site", "to_site", "service", "price",
+    ]  # fmt: skip
 
 
 def test_the_same_brand_gives_the_same_plan(teaching: Brand, taught: Allocation) -> None:
