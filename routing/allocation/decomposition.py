@@ -41,8 +41,12 @@ LESS, MORE = 0.1, 0.3
 """They are drawn so much less where the bound still rises toward the mixture's prices, and by such
 a share of the rest more where it falls."""
 
-ANSWERS = 4
-"""Answers of each group that the master keeps, those in use aside: others have long been dear."""
+STUCK = 0.5
+"""They are drawn by this share of before where a round did not help."""
+
+ANSWERS, ANSWERS_OF_LIMIT = 4, 2
+"""Answers of each group that the master keeps, those in use aside: others have long been dear. Of
+few groups it keeps more: so many for each limit."""
 
 MOST_ROUNDS = 300
 
@@ -90,6 +94,7 @@ class Decomposition:
         self._limit, self._soft = limits.flat[self._rows], limits.soft[self._rows]
         most = int(GROUPS * np.sqrt(problem.items))
         self._groups = groups or max(1, min(most, -(-problem.items // ITEMS_OF_GROUP)))
+        self._most = max(ANSWERS, -(-ANSWERS_OF_LIMIT * len(self._rows) // self._groups))
         self._terms = Terms.of(problem, self._groups, self._rows)
         self._open = ExitStack()
         children = self._open.enter_context(hands(min(workers, len(self._terms.begins))))
@@ -101,7 +106,7 @@ class Decomposition:
         self._watched = self._price[self._rows] > 0
         self._best, self._best_price, self._round = -np.inf, self._price, 0
         self._drawn = DRAWN_NEAR if known or _is_large(problem) else DRAWN_FIRST
-        self._way = np.zeros(len(self._rows))
+        self._way, self._helped, self._cost = np.zeros(len(self._rows)), True, np.inf
         self._last: Reply | None = None
 
     def __enter__(self) -> "Decomposition":
@@ -158,13 +163,17 @@ class Decomposition:
         self._round += 1
         reply = self._reply(self._price)
         bound = reply.priced - self._paid(self._price)
-        if bound > self._best:
+        rises = bound > self._best
+        if rises:
             self._best, self._best_price = bound, self._price
-        self._answers += _fresh(reply, self._last, self._round)
+        # What was said before may have been dropped since: where rounds do not help, all counts.
+        self._answers += _fresh(reply, self._last if self._helped else None, self._round)
         self._last = reply
         self._watched |= np.asarray(reply.use.sum(axis=0)).ravel() > self._limit
         made = mixture(self._answers, self._groups, self._limit, self._soft, self._watched)
-        kept = made.promising(self._answers, ANSWERS)
+        self._helped = rises or made.cost < self._cost
+        self._cost = made.cost
+        kept = made.promising(self._answers, self._most)
         self._answers = self._answers.only(kept)
         return replace(made, weight=made.weight[kept], dearer=made.dearer[kept])
 
@@ -172,12 +181,17 @@ class Decomposition:
         """Takes prices between the best ones and those of the mixture.
 
         The slope of the bound on the way to the last mixture's says which end they were too near.
+        Where a round helped neither the bound nor the mixture, they go toward the mixture's, which
+        always help in the end.
         """
         if self._last is not None and self._way.any():
             slope = np.asarray(self._last.use.sum(axis=0)).ravel() - self._limit
-            rises = float((slope * self._way).sum()) > 0
-            self._drawn += -LESS if rises else MORE * (1.0 - self._drawn)
-            self._drawn = max(self._drawn, 0.0)
+            if not self._helped:
+                self._drawn *= STUCK
+            elif float((slope * self._way).sum()) > 0:
+                self._drawn = max(self._drawn - LESS, 0.0)
+            else:
+                self._drawn += MORE * (1.0 - self._drawn)
         self._way = mixed.price - self._best_price[self._rows]
         self._price = self._best_price.copy()
         self._price[self._rows] += (1.0 - self._drawn) * self._way

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from core.errors import BadInput
+from routing.allocation.decomposition import MOST_ROUNDS, Decomposition
 from routing.allocation.exact import relaxed
 from routing.allocation.explain import (
     CAPACITY,
@@ -61,6 +62,19 @@ def test_bounds_enclose_the_optimum(seed: int, buckets: int, route: str) -> None
     if route == "decomposition":
         assert found.bound <= least + slack
     found.plan.check(problem)
+
+
+@pytest.mark.parametrize("groups", [0, 5])
+@pytest.mark.parametrize("buckets", [1, 4])
+@pytest.mark.parametrize("seed", range(30))
+def test_mixture_and_bound_meet_at_the_optimum(seed: int, buckets: int, groups: int) -> None:
+    """With one group of all items as with a group for each."""
+    problem, least = near(seed, buckets)
+    with Decomposition(problem, groups=groups) as loop:
+        found = loop.run(1e-6)
+    assert found.rounds < MOST_ROUNDS
+    assert found.mixture.cost == pytest.approx(least, rel=2e-6, abs=1e-4)
+    assert found.bound == pytest.approx(least, rel=2e-6, abs=1e-4)
 
 
 @pytest.mark.parametrize("route", ROUTES)
