@@ -9,6 +9,7 @@ import pandas as pd
 from carriers.rates import RateBook
 from core.brand import Brand
 from inventory.demand.forecast import forecast as forecast_demand
+from routing.allocation.crew import Members, hands
 from routing.allocation.inputs import problem_of
 from routing.allocation.result import Allocation, result_of
 from routing.allocation.solve import solve
@@ -32,13 +33,15 @@ def allocate(
     report: Report | None = None,
     gap: float = GAP,
     workers: int = 1,
+    members: Members = hands,
 ) -> Allocation:
     """Returns a plan of a brand over its horizon within `gap` of the best, with prices and proof.
 
     Demand is `forecast` (layout of `forecast.parquet`); without one the brand's own forecast
     counts, and without that it is computed from past demand with `seed`. `time_limit` in seconds
-    stops at the best plan so far, with its honest gap; any number of `workers` (processes) gives
-    the same plan. Raises `BadInput` where the brand lacks what the plan needs.
+    stops at the best plan so far, with its honest gap; any number of `workers` (processes)
+    gives the same plan, wherever `members` takes them from. Raises `BadInput` where the brand lacks
+    what the plan needs.
     """
     tell = report or _silent
     expected = demand_forecast(brand, seed, report) if forecast is None else forecast
@@ -56,6 +59,7 @@ def allocate(
         report=_proving(tell, gap),
         time_limit=time_limit,
         workers=workers,
+        members=members,
     )
     solved = time.perf_counter()
     tell(_SOLVED_SHARE, "Explaining")
