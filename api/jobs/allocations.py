@@ -5,6 +5,7 @@ from typing import Any
 from sqlmodel import Session
 
 from api.jobs.context import JobContext
+from api.jobs.hired import hired
 from api.services.brands import brand_version, current_brand
 from api.services.forecasts import as_parquet, latest_forecast
 from core.brand import Brand
@@ -25,7 +26,13 @@ def run(context: JobContext) -> dict[str, Any]:
         asked = store.allocation_of(session, context.subject)
         version = brand_version(session)
         brand = _planned(session, version)
-    made = allocate(_what_if(brand, asked), seed=asked.seed, report=context.report)
+    made = allocate(
+        _what_if(brand, asked),
+        seed=asked.seed,
+        report=context.report,
+        workers=1 + (context.exchange.hands if context.exchange else 0),
+        members=hired(context),
+    )
     outcome = store.Outcome(
         result=made.document(),
         flows=as_parquet(made.flows),
