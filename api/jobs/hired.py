@@ -2,8 +2,8 @@
 
 For each one it writes a job, `allocation.hand`; the worker that takes it joins a line through
 Redis. Whoever has not come after a short while is not waited for, so the job goes on whatever
-others do: alone in this process where nobody came, else with those who did and a process of its
-own. No hand ever waits for anybody but its owner.
+others do: alone where nobody came, else with those who did. No hand ever waits for anybody but its
+owner.
 """
 
 import logging
@@ -21,9 +21,8 @@ from api.jobs.context import JobContext
 from api.jobs.exchange import Exchange, versions
 from api.jobs.lines import BEAT_SECONDS, OWNER, Line
 from api.queue import store
-from core.children import Child
 from core.pipes import Pieces
-from routing.allocation.crew import HAND, Member, Members, Roll
+from routing.allocation.crew import Here, Member, Members, Roll
 
 KIND = "allocation.hand"
 
@@ -96,7 +95,6 @@ class _Hands:
         self._context, self._exchange, self._redis = context, exchange, server
         self._asked: list[Hired] = []
         self._came: list[Hired] = []
-        self._own: list[Child] = []
         self._due = 0.0
         self._done = threading.Event()
         self._beats = threading.Thread(
@@ -121,15 +119,14 @@ class _Hands:
         return Hired(line, job.id)
 
     def roll(self) -> Sequence[Member]:
-        """Returns the hands that have come, after a process of our own; nobody if none came."""
+        """Returns this process and the hands that have come; nobody if none came."""
         while len(self._came) < len(self._asked):
             self._came = [one for one in self._asked if _has_come(one)]
             if time.monotonic() > self._due:
                 break
             time.sleep(_LOOK_SECONDS)
         self._send_away()
-        self._own = [Child(HAND)] if self._came else []
-        return [*self._own, *self._came]
+        return [Here(), *self._came] if self._came else []
 
     def let_go(self) -> None:
         """Ends whatever is left."""
@@ -138,8 +135,6 @@ class _Hands:
             self._beats.join()
         for hand in self._came:
             hand.end()
-        for child in self._own:
-            child.end()
         self._send_away()
 
     def _send_away(self) -> None:

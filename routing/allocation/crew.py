@@ -6,6 +6,7 @@ this process takes its items over: they are told all earlier prices again, and a
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import pairwise
@@ -41,6 +42,25 @@ class Member(Protocol):
 
     def end(self) -> None:
         """Lets the member go, whatever it does; may be called again."""
+
+
+class Here:
+    """A member in this process. Let it be the first one: it works as its answers are fetched."""
+
+    def __init__(self) -> None:
+        self._hand, self._asked = Hand(), deque[bytes]()
+
+    def send(self, content: Pieces) -> None:
+        """Notes a package."""
+        self._asked.append(b"".join(content))
+
+    def answer(self) -> memoryview:
+        """Returns the answer to the next package."""
+        answer = self._hand.answer(memoryview(self._asked.popleft()))
+        return memoryview(b"".join(answer))
+
+    def end(self) -> None:
+        """Lets nobody go."""
 
 
 Roll = Callable[[], Sequence[Member]]

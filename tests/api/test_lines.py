@@ -159,6 +159,13 @@ def test_a_line_takes_one_hand_only_and_none_after_its_end(server: redis.Redis, 
     assert not late.join()
 
 
+def test_a_redis_without_room_ends_the_line_of_who_writes(server: redis.Redis, ends: Ends) -> None:
+    server.config_set("maxmemory", 1)
+    with pytest.raises(ConnectionError, match="OutOfMemory"):
+        ends[0].send([b"asked"])
+    server.config_set("maxmemory", 0)
+
+
 def test_a_redis_that_is_away_is_told_as_a_lost_connection(tmp_path: Path) -> None:
     with client(f"unix://{tmp_path}/nobody.sock", 1.0) as nobody:
         line = Line(nobody, "session", KEY, OWNER)

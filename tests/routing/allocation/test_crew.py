@@ -7,10 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from core.pipes import Pieces
 from routing.allocation import crew, decomposition, networks
-from routing.allocation.crew import Members, Roll
-from routing.allocation.hand import Hand
+from routing.allocation.crew import Here, Members, Roll
 from routing.allocation.problem import Floats, Problem
 from routing.allocation.solve import Solution, solve
 from tests.routing.allocation.problems import random_problem
@@ -53,22 +51,18 @@ def test_a_process_that_dies_changes_nothing(
     assert "done here instead" in caplog.text
 
 
-class Mortal:
+class Mortal(Here):
     """A member in this process that is gone after so many packages; notes when it is let go."""
 
     def __init__(self, packages: int) -> None:
-        self._hand, self._left = Hand(), packages
-        self._answers: list[memoryview] = []
-        self.ended = False
-
-    def send(self, content: Pieces) -> None:
-        self._answers.append(memoryview(b"".join(self._hand.answer(memoryview(b"".join(content))))))
+        super().__init__()
+        self._left, self.ended = packages, False
 
     def answer(self) -> memoryview:
         self._left -= 1
         if self._left < 0:
             raise TimeoutError("too slow")
-        return self._answers.pop(0)
+        return super().answer()
 
     def end(self) -> None:
         self.ended = True
