@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from api import idempotency, problems
+from api import downloads, idempotency, problems
 from api.console.router import router as console
 from api.database import engine_for, session_factory
 from api.jobs.doorbell import Doorbell
@@ -44,6 +44,7 @@ from core.ids import Entropy
 ROUTERS: tuple[APIRouter, ...] = (
     allocations.router,
     availability.router,
+    downloads.router,
     console,
     events.router,
     forecasts.router,

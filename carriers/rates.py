@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from carriers.services import services_of
 from core.brand import Brand, serving_sites
-from core.fx import rate_on
+from core.fx import rate_for
 from core.units import CM3_PER_M3
 
 Floats = NDArray[np.float64]
@@ -126,7 +126,9 @@ def _by_region(brand: Brand, rates: pd.DataFrame) -> pd.DataFrame:
 
 def _in_settlement(cards: pd.DataFrame, brand: Brand, on: date) -> pd.DataFrame:
     """The cards with prices in settlement currency, fuel and remote surcharge added."""
-    exchange = {code: rate_on(brand, str(code), on) for code in cards["currency"].unique()}
+    exchange = {
+        code: rate_for(brand, str(code), on, "rates") for code in cards["currency"].unique()
+    }
     fuel = {service.service: 1 + service.fuel_surcharge for service in services_of(brand)}
     rate = cards["currency"].map(exchange).astype(float)
     fueled = rate * cards["service"].map(fuel).astype(float)

@@ -13,6 +13,10 @@ Row = Mapping[Hashable, Any]
 """One row of a table: `frame.to_dict("records")` gives a list of them."""
 
 
+PARQUET_TABLES = ("demand", "returns", "forecast", "orders")
+"""Long tables, which are Parquet files unless somebody brings them otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Targets:
     """What the brand wants to reach."""
@@ -41,7 +45,7 @@ class Brand:
     filled in. Text is `str` ("" when empty), numbers are float64 (NaN when empty), required or
     defaulted whole numbers int64, dates naive datetime64 (NaT when empty), moments datetime64 in
     UTC, flags bool. Tables that the folder lacks are there, empty. Never change a table in place:
-    use `with_table`.
+    use `with_table`. `files` names the file of each table that was read.
     """
 
     name: str
@@ -53,10 +57,20 @@ class Brand:
     targets: Targets = field(default_factory=Targets)
     weights: Weights = field(default_factory=Weights)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=lambda: MappingProxyType({}))
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
 
     def table(self, name: str) -> pd.DataFrame:
         """Returns one table of the folder by name, such as `"sites"`."""
         return self.tables[name]
+
+    def file(self, name: str) -> str:
+        """Returns the file that holds a table, or that would."""
+        usual = f"{name}.parquet" if name in PARQUET_TABLES else f"{name}.csv"
+        return self.files.get(name, usual)
+
+    def line(self, name: str, row: int) -> int:
+        """Returns the line of a row of a table in its file, as far as no line is empty."""
+        return row + (1 if self.file(name).endswith(".parquet") else 2)
 
     def with_table(self, name: str, frame: pd.DataFrame) -> "Brand":
         """Returns the same brand with one table exchanged."""

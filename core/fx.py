@@ -8,7 +8,7 @@ import pandas as pd
 from currency_converter import CurrencyConverter
 
 from core.brand import Brand
-from core.errors import BadInput
+from core.errors import BadInput, Problem
 
 PEGS_PER_USD = {"AED": 3.6725, "SAR": 3.75}
 """Units per US dollar of pegged currencies that the ECB does not quote.
@@ -31,7 +31,25 @@ def rate_on(brand: Brand, currency: str, on: date) -> float:
         return own
     if currency in PEGS_PER_USD:
         return rate_on(brand, "USD", on) / PEGS_PER_USD[currency]
-    return _euros(currency, on) / _euros(brand.currency, on)
+    try:
+        return _euros(currency, on) / _euros(brand.currency, on)
+    except _Unknown as error:
+        raise BadInput([Problem(brand.file("fx"), 0, 0, str(error))]) from error
+
+
+def rate_for(brand: Brand, currency: str, on: date, table: str) -> float:
+    """Returns the rate of a currency of a table; raises `BadInput` at the first row that asks."""
+    try:
+        return rate_on(brand, currency, on)
+    except BadInput as error:
+        row = int((brand.table(table)["currency"] == currency).to_numpy().argmax())
+        told = error.problems[0].problem
+        place = Problem(brand.file(table), brand.line(table, row), 0, f"currency: {told}")
+        raise BadInput([place]) from error
+
+
+class _Unknown(Exception):
+    """No rate of a currency is known on a date; says what would help."""
 
 
 def _own_rate(fx: pd.DataFrame, currency: str, on: date) -> float | None:
@@ -46,13 +64,13 @@ def _euros(currency: str, on: date) -> float:
         return _euros("USD", on) / PEGS_PER_USD[currency]
     history = _history()
     if currency not in history.currencies or on < history.bounds[currency].first_date:
-        raise BadInput(
+        raise _Unknown(
             f"No exchange rate of {currency} is known on {on}; add a row to fx.csv with currency "
             f"{currency} and a date on or before {on}."
         )
     euros = float(history.convert(1.0, currency, "EUR", date=on))
     if not math.isfinite(euros):
-        raise BadInput(f"The exchange rate of {currency} on {on} is not a number.")
+        raise _Unknown(f"The exchange rate of {currency} on {on} is not a number.")
     return euros
 
 

@@ -1,5 +1,6 @@
 """Unit costs: what serving one unit of an item costs on every lane, term by term."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,6 +22,9 @@ from warehouses.network import Network, Region, Site
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Cell = TypeVar("Cell", bound=np.generic)
+
+LANES_AT_ONCE = 1_000_000
+"""Lanes of items that are priced at once: 8 MB for each cost."""
 
 _LIGHTEST_KG = 0.001
 """An item without weight takes the share of one gram in a parcel."""
@@ -79,38 +83,67 @@ def picked(array: NDArray[Cell], *lane: NDArray[np.int32]) -> NDArray[Cell]:
     return array[tuple(np.zeros_like(at) if length == 1 else at for at, length in axes)]
 
 
-def unit_costs(brand: Brand, rates: RateBook, tariffs: Tariffs) -> UnitCosts:
-    """Returns the unit costs of every item on every lane of the rate book.
+@dataclass(frozen=True, eq=False)
+class CostBook:
+    """All that unit costs depend on, ready to be asked about some items at a time.
 
-    Shipping is the price of a typical parcel of the region shared by billed weight, or of a parcel
-    with one unit where the region has no orders yet. Duty and tax follow the law of
-    `brand.rules_date` and the planned value of the goods; they are estimates.
+    A catalog on every lane would not fit into memory: 100,000 items at 6 sites for 20 regions by 3
+    services are 36 million lanes, with eleven costs each.
     """
-    catalog, network, services = Catalog.of(brand), Network.of(brand), services_of(brand)
-    sites = tuple(network.site[site] for site in rates.sites)
-    parcels = typical_parcels(brand, catalog, services)
-    price = _shipping(catalog, services, rates, parcels)
-    shipping = np.where(np.isnan(price), 0.0, price)
-    duties = _Customs.of(brand, catalog, sites, network.regions, tariffs, parcels)
-    late_days = _late_days(services, network.regions, rates)
-    carbon_kg = _carbon_kg(catalog, sites, network.regions, services)
-    return UnitCosts(
-        items=tuple(catalog.index),
-        sites=rates.sites,
-        regions=rates.regions,
-        services=rates.services,
-        shipping=shipping,
-        handling=np.array([site.handling_cost for site in sites]).reshape(1, -1, 1, 1),
-        duty=duties.duty(shipping, bonded=False),
-        tax=duties.tax(shipping, bonded=False),
-        bonded_duty=duties.duty(shipping, bonded=True),
-        bonded_tax=duties.tax(shipping, bonded=True),
-        lateness=late_days * brand.weights.lateness_cost_per_day,
-        carbon=carbon_kg * brand.weights.carbon_price_per_tonne / KG_PER_TONNE,
-        allowed=np.isfinite(price) & _accepted(catalog, services),
-        late_days=late_days,
-        carbon_kg=carbon_kg,
-    )
+
+    brand: Brand
+    catalog: Catalog
+    rates: RateBook
+    tariffs: Tariffs
+    network: Network
+    parcels: TypicalParcels
+
+    @classmethod
+    def of(cls, brand: Brand, rates: RateBook, tariffs: Tariffs) -> "CostBook":
+        """Returns the book of a brand; lanes are those of its rates."""
+        catalog = Catalog.of(brand)
+        parcels = typical_parcels(brand, catalog, services_of(brand))
+        return cls(brand, catalog, rates, tariffs, Network.of(brand), parcels)
+
+    def parts(self) -> Iterator[slice]:
+        """Yields the items in parts that are priced at once."""
+        lanes = len(self.rates.sites) * len(self.rates.regions) * len(self.rates.services)
+        count = max(1, LANES_AT_ONCE // max(lanes, 1))
+        for begin in range(0, len(self.catalog.items), count):
+            yield slice(begin, begin + count)
+
+    def at(self, items: slice) -> UnitCosts:
+        """Returns the unit costs of some items on every lane of the rate book.
+
+        Shipping is the price of a typical parcel of the region shared by billed weight, or of a
+        parcel with one unit where the region has no orders yet. Duty and tax follow the law of
+        `brand.rules_date` and the planned value of the goods; they are estimates.
+        """
+        brand, rates, network = self.brand, self.rates, self.network
+        catalog, services = Catalog(self.catalog.items[items]), services_of(brand)
+        sites = tuple(network.site[site] for site in rates.sites)
+        price = _shipping(catalog, services, rates, self.parcels)
+        shipping = np.where(np.isnan(price), 0.0, price)
+        duties = _Customs.of(brand, catalog, sites, network.regions, self.tariffs, self.parcels)
+        late_days = _late_days(services, network.regions, rates)
+        carbon_kg = _carbon_kg(catalog, sites, network.regions, services)
+        return UnitCosts(
+            items=tuple(catalog.index),
+            sites=rates.sites,
+            regions=rates.regions,
+            services=rates.services,
+            shipping=shipping,
+            handling=np.array([site.handling_cost for site in sites]).reshape(1, -1, 1, 1),
+            duty=duties.duty(shipping, bonded=False),
+            tax=duties.tax(shipping, bonded=False),
+            bonded_duty=duties.duty(shipping, bonded=True),
+            bonded_tax=duties.tax(shipping, bonded=True),
+            lateness=late_days * brand.weights.lateness_cost_per_day,
+            carbon=carbon_kg * brand.weights.carbon_price_per_tonne / KG_PER_TONNE,
+            allowed=np.isfinite(price) & _accepted(catalog, services),
+            late_days=late_days,
+            carbon_kg=carbon_kg,
+        )
 
 
 def _shipping(

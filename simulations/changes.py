@@ -7,12 +7,12 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from core.brand import Brand
+from core.brand import PARQUET_TABLES, Brand
 from core.errors import BadInput, Problem
 from core.folder.checks import check_across, check_table
 from core.folder.columns import Findings, RawTable, nearest, typed
-from core.folder.schema import PARQUET_TABLES, TableSchema, schemas, tables
 from core.folder.schema import SETTINGS as BRAND
+from core.folder.schema import TableSchema, schemas, tables
 from core.texts import like
 from routing.lanes import close_passages, passages_of
 from simulations.overrides import Override, Place, plain

@@ -15,6 +15,7 @@ from api.services.allocations import request_allocation
 from api.services.brands import current_brand
 from api.services.scenarios import create_scenario, request_run
 from core.errors import BadInput, Problem
+from routing.allocation.allocate import GAP
 from simulations.scenarios import parse_scenario
 
 router = APIRouter(
@@ -22,9 +23,6 @@ router = APIRouter(
     include_in_schema=False,
     dependencies=[Depends(sender, scope="function")],
 )
-
-ALLOCATION_GAP = 1e-6
-"""Gap that is good enough for an allocation started here."""
 
 
 def _to(page: str) -> RedirectResponse:
@@ -35,7 +33,7 @@ def _to(page: str) -> RedirectResponse:
 @router.post("/allocation")
 def start_allocation(session: SessionDep, clock: ClockDep, entropy: EntropyDep) -> RedirectResponse:
     """Starts an allocation of the current brand."""
-    request_allocation(session, None, ALLOCATION_GAP, 0, clock, entropy)
+    request_allocation(session, None, GAP, 0, clock, entropy)
     return _to("/allocation")
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from sqlmodel import Session
 
-from api.console import live, network, orders, placement, risk, shipping, views, whatif
+from api.console import live, network, orders, risk, shipping, views, whatif
 from api.console.door import ConsoleRoute, Frame, FrameDep
 from api.console.figures import overview_tiles
 from api.console.prepared import prepared_scenarios
@@ -91,31 +91,6 @@ def overview(session: SessionDep, clock: ClockDep, frame: FrameDep) -> HTMLRespo
         events=views.latest_events(session, frame.role),
         jobs=views.running_jobs(session),
     )
-
-
-@router.get("/allocation")
-def allocation(
-    session: SessionDep, frame: FrameDep, run: Annotated[str, Query(alias="id")] = ""
-) -> HTMLResponse:
-    """Returns one finished allocation, the newest unless another is asked for."""
-    brand, runs = views.brand_or_none(session), placement.finished_runs(session)
-    chosen = run or (runs[0].id if runs else "")
-    return render(
-        "allocation.html",
-        frame=frame,
-        title="Allocation",
-        jobs=views.running_jobs(session, "allocation.run"),
-        runs=runs,
-        run=placement.run_page(session, brand, chosen) if brand and chosen else None,
-    )
-
-
-@router.get("/console/allocations/{run}/map.json", dependencies=[Depends(visitor)])
-def allocation_map(run: str, session: SessionDep, clock: ClockDep) -> JSONResponse:
-    """Returns the document that draws an allocation's flows on the map."""
-    flows = placement.flows_of(session, run)[: placement.FLOWS_SHOWN]
-    stock_now = views.units_by_site(session, clock.now())
-    return _data(network.flow_document(current_brand(session), flows, stock_now))
 
 
 @router.get("/scenarios")

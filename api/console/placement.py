@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
@@ -11,8 +11,11 @@ from sqlmodel import Session
 from api.console.network import Flow, present_tiers
 from api.console.rendering import money, share
 from api.console.views import Tile
-from api.services.allocations import allocation_table
-from core.brand import SERVING_TIERS, Brand
+from api.services import allocation_figures as figures
+from api.services.allocation_figures import Bucket, Lane, Limit, Order, Reason, Use
+from api.services.allocations import allocation_table, made_allocation
+from api.services.brands import current_brand
+from core.brand import SERVING_TIERS
 from core.errors import NotFound
 from routing.allocation import store
 from routing.allocation.records import AllocationRecord
@@ -20,6 +23,10 @@ from routing.allocation.records import AllocationRecord
 RUNS_SHOWN = 20
 FLOWS_SHOWN = 200
 STOCK_SHOWN = 12
+USES_SHOWN = 16
+MOVES_SHOWN = 12
+ORDERS_SHOWN = 12
+ROWS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +49,18 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Units and items that stay unmet for one reason."""
+class FlowRow:
+    """Units of one item from a site to a market in a bucket; `unit_cost` in settlement currency."""
 
-    reason: str
+    bucket: date
+    site: str
+    region: str
+    service: str
+    item: str
+    name: str
+    customs: str
     quantity: float
-    items: int
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A limit that binds, in words, and what one more `unit` of it would save."""
-
-    limit: str
-    price: float
-    unit: str
+    unit_cost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,9 @@ class RunPage:
     id: str
     currency: str
     status: str
+    proof: str
     objective: float
-    gap: float
+    bound: float
     demand: float
     served: float
     unmet: float
@@ -75,8 +80,14 @@ class RunPage:
     tiers: Sequence[str]
     flows: Sequence[Flow]
     costs: Sequence[Part]
+    buckets: Sequence[Bucket]
+    bucket: date | None
+    uses: Sequence[Use]
     binding: Sequence[Limit]
     reasons: Sequence[Reason]
+    moves: Sequence[Lane]
+    orders: Sequence[Order]
+    proposed: int
 
 
 def finished_runs(session: Session) -> list[RunRow]:
@@ -85,34 +96,79 @@ def finished_runs(session: Session) -> list[RunRow]:
     return [_row(record) for record in records if record.finished_at and record.result]
 
 
-def run_page(session: Session, brand: Brand, allocation: str) -> RunPage:
-    """Returns one finished allocation; raises `NotFound` for any other."""
+def run_page(session: Session, allocation: str, bucket: date | None = None) -> RunPage:
+    """Returns one finished allocation, with the flows of one bucket or of all.
+
+    Raises `NotFound` for any other, and `Conflict` for one that an older version of the program
+    kept in part only.
+    """
     record = store.allocation_of(session, allocation)
     if record.result is None:
         raise NotFound("finished allocation", allocation)
-    result = record.result
-    units, parts = result["units"], result["costs"]
+    brand, made = made_allocation(session, allocation)
+    result, units = record.result, record.result["units"]
+    limits = figures.limits_of(brand, made)
+    stock = [one for one in limits if one.is_stock][:STOCK_SHOWN]
     return RunPage(
         id=record.id,
         currency=record.currency,
         status=result["status"],
+        proof=made.proof,
         objective=result["objective"],
-        gap=result["gap"],
+        bound=result["bound"],
         demand=units["demand"],
         served=units["served"],
         unmet=units["unmet"],
         tiles=_tiles(result, record.currency),
         tiers=[tier for tier in present_tiers(brand) if tier in SERVING_TIERS],
-        flows=flows_of(session, allocation)[:FLOWS_SHOWN],
-        costs=[Part(name, value) for name, value in _largest(parts) if value],
-        binding=_limits(result["binding"], brand),
-        reasons=_reasons(allocation_table(session, allocation, "unmet")),
+        flows=_by_lane(_within(made.flows, bucket))[:FLOWS_SHOWN],
+        costs=[Part(name, value) for name, value in _largest(result["costs"]) if value],
+        buckets=figures.buckets_of(brand, made),
+        bucket=bucket,
+        uses=figures.uses_of(brand, made)[:USES_SHOWN],
+        binding=[one for one in limits if not one.is_stock] + stock,
+        reasons=figures.reasons_of(made),
+        moves=figures.moved_lanes(made)[:MOVES_SHOWN],
+        orders=figures.orders_of(made)[:ORDERS_SHOWN],
+        proposed=len(made.purchases),
     )
 
 
-def flows_of(session: Session, allocation: str) -> list[Flow]:
+def flows_of(session: Session, allocation: str, bucket: date | None = None) -> list[Flow]:
     """Returns units by site, market and service with their mean cost, largest first."""
-    frame = allocation_table(session, allocation, "flows")
+    return _by_lane(_within(allocation_table(session, allocation, "flows"), bucket))
+
+
+def flow_rows(
+    session: Session, allocation: str, wanted: Mapping[str, str], bucket: date | None
+) -> tuple[list[FlowRow], int]:
+    """Returns the largest flows of single items, and how many there are in all.
+
+    `wanted` narrows them to a `site`, `region`, `service` or `item`, where these are not empty.
+    """
+    frame = _within(allocation_table(session, allocation, "flows"), bucket)
+    for column, value in wanted.items():
+        if value:
+            frame = frame[frame[column] == value]
+    items = current_brand(session).table("items")
+    names = dict(zip(items["item"], items["name"], strict=True))
+    largest = frame.nlargest(ROWS_SHOWN, "quantity", keep="first")
+    rows = [
+        FlowRow(
+            row["bucket"].date(), row["site"], row["region"], row["service"], row["item"],
+            names.get(row["item"]) or row["item"], row["customs"], row["quantity"],
+            row["unit_cost"],
+        )
+        for row in largest.to_dict("records")
+    ]  # fmt: skip
+    return rows, len(frame)
+
+
+def _within(flows: pd.DataFrame, bucket: date | None) -> pd.DataFrame:
+    return flows if bucket is None else flows[flows["bucket"] == pd.Timestamp(bucket)]
+
+
+def _by_lane(frame: pd.DataFrame) -> list[Flow]:
     frame = frame.assign(cost=frame["quantity"] * frame["unit_cost"])
     lanes = frame.groupby(["site", "region", "service"], observed=True)[["quantity", "cost"]].sum()
     ranked = lanes.sort_values("quantity", ascending=False).reset_index()
@@ -148,35 +204,3 @@ def _tiles(result: dict[str, Any], currency: str) -> list[Tile]:
 
 def _largest(parts: dict[str, float]) -> list[tuple[str, float]]:
     return sorted(parts.items(), key=lambda part: -part[1])
-
-
-def _reasons(unmet: pd.DataFrame) -> list[Reason]:
-    groups = unmet[unmet["quantity"] > 0].groupby("reason", observed=True)
-    rows = [
-        Reason(str(reason), float(group["quantity"].sum()), int(group["item"].nunique()))
-        for reason, group in groups
-    ]
-    return sorted(rows, key=lambda row: -row.quantity)
-
-
-def _limits(binding: Sequence[Mapping[str, Any]], brand: Brand) -> list[Limit]:
-    """Returns shared limits, then the dearest stock; a row is written `stock[DE-HAM,MUG]`."""
-    items = brand.table("items")
-    names = dict(zip(items["item"], items["name"], strict=True))
-    shared: list[Limit] = []
-    stock: list[Limit] = []
-    for row in binding:
-        kind, _, inside = str(row["row"]).partition("[")
-        parts = inside.rstrip("]").split(",")
-        kept = stock if kind == "stock" else shared
-        kept.append(_limit(kind, parts, float(row["price"]), names))
-    return shared + stock[:STOCK_SHOWN]
-
-
-def _limit(kind: str, parts: Sequence[str], price: float, names: Mapping[str, str]) -> Limit:
-    if kind == "outbound_units":
-        return Limit(f"Outbound units of {parts[0]}", price, "unit")
-    if kind == "kg_per_week":
-        return Limit(f"{parts[1]} from {parts[0]}", price, "kg")
-    item, state = parts[1], " in bond" if parts[2:] else ""
-    return Limit(f"{names.get(item) or item} at {parts[0]}{state}", price, "unit")

@@ -63,20 +63,27 @@ class Hired:
 
 
 def hired(context: JobContext) -> Members:
-    """Returns who asks other workers for all members of a crew but one, in the name of a job."""
+    """Returns who asks other workers for all members of a crew but one, in the name of a job.
+
+    A job may ask several times; where nobody came it does not ask again.
+    """
+    alone = False
 
     @contextmanager
     def members(count: int) -> Iterator[Roll]:
+        nonlocal alone
         with ExitStack() as opened:
-            yield _asked(context, count - 1, opened)
+            hands = None if alone else _asked(context, count - 1, opened)
+            yield tuple if hands is None else hands.roll
+            alone = alone or (hands is not None and not hands.came)
 
     return members
 
 
-def _asked(context: JobContext, count: int, opened: ExitStack) -> Roll:
+def _asked(context: JobContext, count: int, opened: ExitStack) -> "_Hands | None":
     exchange = context.exchange
     if exchange is None or count < 1:
-        return tuple
+        return None
     try:
         server = opened.enter_context(exchange.connect())
         hands = _Hands(context, exchange, server)
@@ -84,8 +91,8 @@ def _asked(context: JobContext, count: int, opened: ExitStack) -> Roll:
         hands.ask(count)
     except ConnectionError as error:
         _log.warning("Job %s asks no hands: %s", context.job_id, error)
-        return tuple
-    return hands.roll
+        return None
+    return hands
 
 
 class _Hands:
@@ -94,7 +101,7 @@ class _Hands:
     def __init__(self, context: JobContext, exchange: Exchange, server: redis.Redis) -> None:
         self._context, self._exchange, self._redis = context, exchange, server
         self._asked: list[Hired] = []
-        self._came: list[Hired] = []
+        self.came: list[Hired] = []
         self._due = 0.0
         self._done = threading.Event()
         self._beats = threading.Thread(
@@ -120,26 +127,26 @@ class _Hands:
 
     def roll(self) -> Sequence[Member]:
         """Returns this process and the hands that have come; nobody if none came."""
-        while len(self._came) < len(self._asked):
-            self._came = [one for one in self._asked if _has_come(one)]
+        while len(self.came) < len(self._asked):
+            self.came = [one for one in self._asked if _has_come(one)]
             if time.monotonic() > self._due:
                 break
             time.sleep(_LOOK_SECONDS)
         self._send_away()
-        return [Here(), *self._came] if self._came else []
+        return [Here(), *self.came] if self.came else []
 
     def let_go(self) -> None:
         """Ends whatever is left."""
         self._done.set()
         if self._beats.is_alive():
             self._beats.join()
-        for hand in self._came:
+        for hand in self.came:
             hand.end()
         self._send_away()
 
     def _send_away(self) -> None:
         """Ensures that hands who have not come need not come any more."""
-        late = [hand for hand in self._asked if hand not in self._came]
+        late = [hand for hand in self._asked if hand not in self.came]
         for hand in late:
             hand.end()
         with self._context.session_factory.begin() as session:

@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from api.console.rendering import day, number, share, words
+from api.console.rendering import day, money, number, share, words
 from api.reports.charts import WEEK, Band, Fan, Weeks, compact, fan, spark
 from api.services import forecast_figures as figures
 from core.brand import Brand
@@ -134,7 +134,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        number=number, share=share, day=day, words=words, compact=compact, place=figures.place
+        number=number,
+        share=share,
+        day=day,
+        words=words,
+        compact=compact,
+        place=figures.place,
+        money=money,
     )
     return made
 

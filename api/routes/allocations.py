@@ -1,4 +1,4 @@
-"""Allocations: `POST /v1/allocations` starts one; summary, flows, unmet demand and prices."""
+"""Allocations: `POST /v1/allocations` starts one; its summary, its tables, and its reasons."""
 
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date
@@ -16,10 +16,13 @@ from api.services.allocations import (
     AllocationView,
     allocation_table,
     allocation_view,
+    explained_flow,
     request_allocation,
 )
 from core.money import Money
 from routing.allocation import store
+from routing.allocation.allocate import GAP, MOST_GAP
+from routing.allocation.ways import Flow
 
 router = APIRouter(
     prefix="/v1/allocations", tags=["allocations"], dependencies=[Depends(allow("planner"))]
@@ -35,8 +38,8 @@ class AllocationCreate(Body):
     scenario: dict[str, Any] | None = Field(
         None, description='A what-if: {"name", "note", "overrides": [...]}; null for the base'
     )
-    gap: Annotated[float, Field(ge=0, le=1)] = Field(
-        1e-6, description="Gap that is good enough; the exact route always reaches 1e-6"
+    gap: Annotated[float, Field(ge=0, le=MOST_GAP)] = Field(
+        GAP, description="How far from the best plan is near enough, as a share of its cost"
     )
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2)] = 0
 
@@ -67,6 +70,7 @@ class AllocationRead(View):
     costs: dict[str, MoneyBody] | None = None
     kpis: dict[str, float] | None = None
     open_sites: list[str] | None = None
+    purchases: dict[str, int] | None = None
     binding: list[dict[str, Any]] | None = None
     prices_version: str | None = None
 
@@ -84,6 +88,73 @@ class FlowView(View):
     unit_cost: MoneyBody
 
 
+class MoveView(View):
+    """Units of an item that leave a site for another one in a bucket."""
+
+    bucket: date
+    from_site: str
+    to_site: str
+    service: str
+    item: str
+    quantity: float
+    unit_cost: MoneyBody
+
+
+class WayView(View):
+    """A way to serve one unit, in settlement currency with decimals; without a site: leave unmet.
+
+    `outbound`, `carrier` and `stock` are what the way pays for what others want, too;
+    `reduced_cost` is by how much it is worse than the best way, 0 where it is used or as good.
+    """
+
+    site: str
+    customs: str
+    service: str
+    unit_cost: float
+    outbound: float
+    carrier: float
+    stock: float
+    reduced_cost: float
+    units: float
+
+
+class RefusedView(View):
+    """A way that cannot be taken, and why; without a service it holds for all of a site."""
+
+    site: str
+    service: str
+    reason: str
+
+
+class AlternativesView(View):
+    """Every way to serve an item in a region and bucket, the best first.
+
+    `demand_price` is what one unit more would cost at the best.
+    """
+
+    item: str
+    region: str
+    bucket: date
+    currency: str
+    demand_price: float
+    ways: list[WayView]
+    refused: list[RefusedView]
+
+
+class PurchaseView(View):
+    """An order that is proposed: what the plan needs, rounded up to what the supplier takes."""
+
+    supplier: str
+    item: str
+    site: str
+    order_by: date
+    due: date
+    needed: int
+    quantity: int
+    unit_cost: MoneyBody
+    total: MoneyBody
+
+
 class UnmetView(View):
     """Units of an item that a region does not get, and why."""
 
@@ -96,11 +167,17 @@ class UnmetView(View):
 
 
 class PriceView(View):
-    """What one more unit (or kilogram) would save, in settlement currency, with decimals."""
+    """What one more unit (kilogram, m3) would save, in settlement currency, with decimals.
+
+    `kind` is `stock`, `outbound`, `carrier_kg`, `lane_m3` or `storage_m3`; names that a kind is not
+    of are empty. Prices that are 0 are left out.
+    """
 
     kind: str
+    bucket: date
     item: str
     site: str
+    to_site: str
     service: str
     price: float
     currency: str
@@ -152,6 +229,47 @@ def read_flows(
     return _page(paging, frame, wanted, lambda row: _flow(row, currency))
 
 
+@router.get("/{allocation}/moves")
+def read_moves(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    from_site: Filter = None,
+    to_site: Filter = None,
+    item: Filter = None,
+) -> Page[MoveView]:
+    """Returns what an allocation moves between sites."""
+    frame = allocation_table(session, allocation, "moves")
+    wanted = {"from_site": from_site, "to_site": to_site, "item": item}
+    currency = store.allocation_of(session, allocation).currency
+    return _page(paging, frame, wanted, lambda row: _move(row, currency))
+
+
+@router.get("/{allocation}/alternatives")
+def read_alternatives(
+    allocation: str, session: SessionDep, item: Code, region: Code, bucket: date | None = None
+) -> AlternativesView:
+    """Returns every way to serve an item in a region, in the first bucket unless one is given."""
+    told = explained_flow(session, allocation, Flow(item, region, bucket))
+    currency = store.allocation_of(session, allocation).currency
+    return AlternativesView(**told.document(), currency=currency)
+
+
+@router.get("/{allocation}/purchases")
+def read_purchases(
+    allocation: str,
+    session: SessionDep,
+    paging: PagingDep,
+    supplier: Filter = None,
+    site: Filter = None,
+    item: Filter = None,
+) -> Page[PurchaseView]:
+    """Returns the orders that an allocation proposes, by the day to place them; none is placed."""
+    frame = allocation_table(session, allocation, "purchases")
+    wanted = {"supplier": supplier, "site": site, "item": item}
+    return _page(paging, frame, wanted, _purchase)
+
+
 @router.get("/{allocation}/unmet")
 def read_unmet(
     allocation: str,
@@ -175,11 +293,11 @@ def read_prices(
     site: Filter = None,
     item: Filter = None,
 ) -> Page[PriceView]:
-    """Returns the shadow prices of an allocation: `stock`, `outbound` and `carrier_kg`."""
+    """Returns the shadow prices of an allocation above 0, of every kind and bucket."""
     frame = allocation_table(session, allocation, "prices")
     currency = store.allocation_of(session, allocation).currency
     wanted = {"kind": kind, "site": site, "item": item}
-    return _page(paging, frame, wanted, lambda row: PriceView(**row, currency=currency))
+    return _page(paging, frame, wanted, lambda row: _price(row, currency))
 
 
 Wanted = Mapping[str, str | None]
@@ -209,9 +327,28 @@ def _flow(row: Row, currency: str) -> FlowView:
     return FlowView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
 
 
+def _move(row: Row, currency: str) -> MoveView:
+    cost = _money(row.pop("unit_cost"), currency)
+    return MoveView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
+
+
+def _purchase(row: Row) -> PurchaseView:
+    currency = row.pop("currency")
+    money = {
+        name: MoneyBody.of(Money(row.pop(f"{name}_minor"), currency))
+        for name in ("unit_cost", "total")
+    }
+    days = {name: row[name].date() for name in ("order_by", "due")}
+    return PurchaseView(**row | days | money)
+
+
 def _unmet(row: Row, currency: str) -> UnmetView:
     penalty = _money(row.pop("penalty"), currency)
     return UnmetView(**row | {"bucket": row["bucket"].date()}, penalty=penalty)
+
+
+def _price(row: Row, currency: str) -> PriceView:
+    return PriceView(**row | {"bucket": row["bucket"].date()}, currency=currency)
 
 
 def _money(amount: float, currency: str) -> MoneyBody:

@@ -11,17 +11,24 @@ from sqlmodel import Session
 
 from api.queue.records import JobRecord
 from api.queue.store import enqueue, job_of
-from api.services.brands import brand_version, current_brand
+from api.services.allocation_figures import Made
+from api.services.brands import brand_of_version, brand_version, current_brand
+from api.services.forecasts import forecast_table
+from api.services.tables import read_table
+from core.brand import Brand
 from core.clock import Clock
 from core.errors import Conflict
 from core.ids import Entropy, mint
 from routing.allocation import store
+from routing.allocation.explain import Alternatives
 from routing.allocation.prices import Prices, prices_from
+from routing.allocation.purchases import nothing_bought
 from routing.allocation.records import AllocationRecord
+from routing.allocation.ways import Flow, explained
 from simulations.scenarios import apply, scenario_of
 
 KIND = "allocation.run"
-TABLES = ("flows", "unmet", "prices")
+TABLES = ("flows", "moves", "purchases", "unmet", "prices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +90,66 @@ def allocation_view(session: Session, allocation: str) -> AllocationView:
 
 
 def allocation_table(session: Session, allocation: str, table: str) -> pd.DataFrame:
-    """Returns `flows`, `unmet` or `prices` of an allocation.
+    """Returns one of `TABLES` of an allocation.
+
+    An allocation that ended before there were purchases has none.
 
     Raises `NotFound` for an unknown allocation and `Conflict` while its job has not succeeded.
     """
     content = store.table_of(session, allocation, table)
+    finished = store.allocation_of(session, allocation).finished_at is not None
+    if content is None and table == "purchases" and finished:
+        return nothing_bought()
+    if content is None and finished:
+        raise Conflict(f"Allocation {allocation} did not keep its {table}.", "not-kept")
     if content is None:
         raise Conflict(f"Allocation {allocation} has no result yet.", "not-finished")
+    if table == "prices":
+        return prices_from(content).frame()
     return pd.read_parquet(io.BytesIO(content))
+
+
+def made_allocation(session: Session, allocation: str) -> tuple[Brand, Made]:
+    """Returns a finished allocation as it is shown, and the brand as it saw it.
+
+    Raises `NotFound` for an unknown allocation, and `Conflict` while its job has not succeeded or
+    where an older version of the program kept too little.
+    """
+    record = store.allocation_of(session, allocation)
+    tables = {
+        table: allocation_table(session, allocation, table) for table in TABLES if table != "prices"
+    }
+    prices = prices_from(store.table_of(session, allocation, "prices") or b"")
+    made = Made(document=record.result or {}, prices=prices, **tables)
+    return _brand_seen(session, record), made
+
+
+def explained_flow(session: Session, allocation: str, flow: Flow) -> Alternatives:
+    """Returns every way to serve a flow of an allocation, with what the allocation itself saw.
+
+    Raises `NotFound` for an unknown allocation, `Conflict` while its job has not succeeded or
+    where it kept too little, and `BadInput` where the brand does not know the flow.
+    """
+    flows = allocation_table(session, allocation, "flows")
+    record = store.allocation_of(session, allocation)
+    brand = _brand_seen(session, record)
+    if brand.table("forecast").empty:
+        raise Conflict(f"Allocation {record.id} did not keep its forecast.", "not-kept")
+    prices = prices_from(store.table_of(session, allocation, "prices") or b"")
+    open_sites = (record.result or {}).get("open_sites", [])
+    return explained(brand, prices, flows, open_sites, flow)
+
+
+def _brand_seen(session: Session, record: AllocationRecord) -> Brand:
+    """Returns the brand with the stock and the forecast that an allocation has met."""
+    brand = brand_of_version(session, record.brand_version)
+    content = store.table_of(session, record.id, "stock")
+    if content is None:
+        raise Conflict(f"Allocation {record.id} did not keep the stock that it saw.", "not-kept")
+    brand = brand.with_table("stock", read_table("stock", [content]))
+    if record.forecast is not None:
+        brand = brand.with_table("forecast", forecast_table(session, record.forecast))
+    return brand if record.scenario is None else apply(brand, scenario_of(record.scenario))
 
 
 def latest_prices(session: Session, version: str) -> Prices | None:
@@ -98,7 +157,18 @@ def latest_prices(session: Session, version: str) -> Prices | None:
 
     None where no such allocation has finished: then every price is 0. What-ifs are not asked.
     """
-    record = store.latest_base(session, version)
+    return _prices_of(session, store.latest_base(session, version))
+
+
+def earlier_prices(session: Session) -> Prices | None:
+    """Returns the prices at which the next allocation begins; None before one has finished.
+
+    They are those of the newest finished allocation of the brand, whatever its version was.
+    """
+    return _prices_of(session, store.latest_base(session))
+
+
+def _prices_of(session: Session, record: AllocationRecord | None) -> Prices | None:
     if record is None:
         return None
     with _cache.lock:

@@ -260,8 +260,11 @@ def latest_forecast(session: Session, version: str) -> pd.DataFrame | None:
     None where no forecast of that version has finished.
     """
     forecast = store.latest(session, version)
-    if forecast is None:
-        return None
+    return None if forecast is None else forecast_table(session, forecast)
+
+
+def forecast_table(session: Session, forecast: str) -> pd.DataFrame:
+    """Returns a finished forecast in the layout of `forecast.parquet`."""
     contents = [
         store.part_content(session, forecast, part.number)
         for part in store.parts_of(session, forecast)

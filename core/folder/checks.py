@@ -33,6 +33,44 @@ def check_table(raw: RawTable, schema: TableSchema, frame: pd.DataFrame, found: 
         check_keys(raw, schema, frame, found)
     for column, say, rule in _ROW_RULES.get(schema.name, ()):
         found.add_rows(raw, column, rule(frame), lambda _, say=say: say)  # type: ignore[misc]
+    if schema.name == "forecast":
+        check_means(raw, frame, found)
+
+
+def check_means(raw: RawTable, frame: pd.DataFrame, found: Findings) -> None:
+    """Ensures that a distribution with the quantiles of each forecast can have its mean.
+
+    Each unit of chance between two quantiles lies between them: that gives the least mean, and with
+    the upper 5 % at most `FAR_TAIL` times P95 on average, the most. `MEAN_SLACK` of P95 may be
+    missing, as making items add up to their regions may move means alone.
+    """
+    quantiles = frame[list(QUANTILES)].to_numpy(dtype=float)
+    mean, p95 = frame["mean"].to_numpy(dtype=float), quantiles[:, -1]
+    least = quantiles @ _LEAST_MASS - MEAN_SLACK * p95 - 1.0
+    most = quantiles @ _MOST_MASS + np.maximum(FAR_TAIL * p95, FAR_UNITS) * 0.05
+    found.add_rows(
+        raw,
+        "mean",
+        (mean < least) | (mean > most),
+        lambda row: (
+            f"expected a mean from {max(least[row], 0.0):,.1f} to {most[row]:,.1f} beside these "
+            f"quantiles, got {mean[row]:,.1f}; correct the mean or the quantiles"
+        ),
+    )
+
+
+QUANTILES = ("p05", "p25", "p50", "p75", "p90", "p95")
+_LEAST_MASS = np.array([0.20, 0.25, 0.25, 0.15, 0.05, 0.05])
+_MOST_MASS = np.array([0.05, 0.20, 0.25, 0.25, 0.15, 0.10])
+"""Chance between each quantile and the next one, and between it and the one before; the upper 5 %
+begin at P95."""
+
+MEAN_SLACK = 0.2
+"""Share of P95 by which a mean may be too low."""
+
+FAR_TAIL, FAR_UNITS = 100.0, 2000.0
+"""Times P95, and units, at which the upper 5 % end at the latest on average: rare demand has its
+mean from days that no quantile sees."""
 
 
 def check_across(raws: Mapping[str, RawTable], frames: Frames, found: Findings) -> None:
@@ -270,7 +308,7 @@ def _check_bonded_stock(raws: Mapping[str, RawTable], frames: Frames, found: Fin
 
 
 def _quantiles_fall(frame: pd.DataFrame) -> Flags:
-    quantiles = frame[["p05", "p25", "p50", "p75", "p90", "p95"]].to_numpy()
+    quantiles = frame[list(QUANTILES)].to_numpy()
     falls: Flags = np.asarray(np.diff(quantiles, axis=1).min(axis=1, initial=0.0) < -1e-9)
     return falls
 

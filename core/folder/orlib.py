@@ -60,12 +60,24 @@ def parse(text: str, name: str) -> Location:
     sites, regions = numbers.count("warehouses"), numbers.count("customers")
     if sites * regions > MOST_CELLS:
         numbers.fail(f"expected at most {MOST_CELLS:,} costs, got {sites:,} x {regions:,}")
-    warehouses = np.array([[numbers.amount("capacity"), numbers.amount("fixed cost")]
+    warehouses = np.array([[numbers.units("capacity"), numbers.amount("fixed cost")]
                            for _ in range(sites)])  # fmt: skip
-    rows = np.array([[numbers.amount("demand" if at == 0 else "cost") for at in range(sites + 1)]
+    rows = np.array([[numbers.units("demand"), *(numbers.amount("cost") for _ in range(sites))]
                      for _ in range(regions)])  # fmt: skip
     numbers.end()
+    _check_room(warehouses[:, 0], rows[:, 0], name)
     return Location(warehouses[:, 0], warehouses[:, 1], rows[:, 0], rows[:, 1:])
+
+
+def _check_room(capacity: Floats, demand: Floats, name: str) -> None:
+    """Ensures that all warehouses together can serve all customers."""
+    room, asked = float(capacity.sum()), float(demand.sum())
+    if room < asked:
+        told = (
+            f"expected capacities that add up to {asked:,.0f}, the demand, or more, got "
+            f"{room:,.0f}; no choice of warehouses serves every customer"
+        )
+        raise BadInput([Problem(name, 0, 0, told)])
 
 
 class _Numbers:
@@ -74,30 +86,40 @@ class _Numbers:
     def __init__(self, text: str, name: str) -> None:
         self._name = name
         self._words = [
-            (line, word)
+            (line, column, word)
             for line, content in enumerate(text.splitlines(), start=1)
-            for word in content.split()
+            for column, word in enumerate(content.split(), start=1)
         ]
         self._at = 0
 
     def fail(self, problem: str) -> None:
         """Raises `BadInput` at the place of the last number."""
-        line = self._words[min(self._at, len(self._words)) - 1][0] if self._words else 0
-        raise BadInput([Problem(self._name, line, 0, problem)])
+        at = min(self._at, len(self._words)) - 1
+        line, column, _ = self._words[at] if self._words else (0, 0, "")
+        raise BadInput([Problem(self._name, line, column, problem)])
 
     def amount(self, what: str) -> float:
         """Returns the next number, finite and not negative."""
         if self._at >= len(self._words):
             self.fail(f"expected a {what}, got the end of the file")
-        line, word = self._words[self._at]
+        *_, word = self._words[self._at]
         self._at += 1
         try:
             value = float(word)
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or value < 0:
-            told = f"expected a {what} >= 0, got {word[:30]!r}"
-            raise BadInput([Problem(self._name, line, 0, told)])
+            self.fail(f"expected a {what} >= 0, got {word[:30]!r}")
+        return value
+
+    def units(self, what: str) -> float:
+        """Returns the next number as whole units, which alone can be served."""
+        value = self.amount(what)
+        if value != int(value):
+            self.fail(
+                f"expected a {what} in whole units, got {value:g}; multiply every capacity and "
+                "demand by the same number: what serving a customer costs does not change"
+            )
         return value
 
     def count(self, what: str) -> int:
@@ -110,9 +132,9 @@ class _Numbers:
     def end(self) -> None:
         """Ensures that nothing is left."""
         if self._at < len(self._words):
-            line, word = self._words[self._at]
-            told = f"expected the end of the file, got {word[:30]!r}"
-            raise BadInput([Problem(self._name, line, 0, told)])
+            *_, word = self._words[self._at]
+            self._at += 1
+            self.fail(f"expected the end of the file, got {word[:30]!r}")
 
 
 def brand_of(location: Location, name: str) -> Brand:

@@ -75,7 +75,8 @@ def check_tables(
     if settings is None or findings.total:
         problems = sorted(findings.problems)
         return Checked(tuple(problems), findings.total, counts, None)
-    return Checked((), 0, counts, settings.brand(MappingProxyType(frames)))
+    files = {name: raw.file for name, raw in raws.items()}
+    return Checked((), 0, counts, settings.brand(MappingProxyType(frames), files))
 
 
 def raw_tables(folder: Path, findings: Findings) -> dict[str, RawTable]:

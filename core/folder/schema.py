@@ -7,7 +7,6 @@ from importlib.resources import files
 
 REQUIRED_TABLES = ("sites", "regions", "items")
 SETTINGS = "brand"
-PARQUET_TABLES = ("demand", "returns", "forecast", "orders")
 
 
 @dataclass(frozen=True, slots=True)

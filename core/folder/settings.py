@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ class BrandSettings:
 
     values: Mapping[str, Any]
 
-    def brand(self, tables: Mapping[str, pd.DataFrame]) -> Brand:
-        """Returns the brand that has these settings and tables."""
+    def brand(
+        self, tables: Mapping[str, pd.DataFrame], files: Mapping[str, str] | None = None
+    ) -> Brand:
+        """Returns the brand that has these settings and tables, read from these files."""
         values = self.values
         return Brand(
             name=values["name"],
@@ -38,6 +41,7 @@ class BrandSettings:
             targets=Targets(**_section(values, "targets")),
             weights=Weights(**_section(values, "weights")),
             tables=tables,
+            files=MappingProxyType(dict(files or {})),
         )
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.brand import Brand
+from core.brand import PARQUET_TABLES, Brand
 from core.errors import BadInput
 from core.folder.columns import Findings, RawTable, typed
-from core.folder.schema import PARQUET_TABLES, schemas, tables
+from core.folder.schema import schemas, tables
 from core.folder.settings import SETTINGS_FILE
 
 

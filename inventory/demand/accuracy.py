@@ -16,6 +16,7 @@ from inventory.demand.book import DAYS
 from inventory.demand.findings import Finding
 from inventory.demand.forecast import Forecast, forecast
 from inventory.demand.history import History
+from inventory.demand.lines import missing
 from inventory.demand.naive import Guess, naive_guess, pinball, seasonal_guess
 from inventory.demand.overrides import Override
 from inventory.demand.quantiles import COLUMNS, LEVELS
@@ -146,7 +147,10 @@ def backtest(
     history is too short for that many origins.
     """
     whole = History.of(brand)
-    ends = spread_origins(whole.weeks, origins, weeks)
+    try:
+        ends = spread_origins(whole.weeks, origins, weeks)
+    except BadInput as error:
+        raise missing(brand, str(error)) from error
     looks = [
         _look(brand, whole, end, weeks, seed, _stretch(report, at, len(ends)), workers, more)
         for at, end in enumerate(ends)

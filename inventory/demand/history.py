@@ -121,7 +121,7 @@ class History(Sparse):
         lines = Lines.of(brand)
         weeks = (monday(brand.today + timedelta(days=1)) - lines.first).days // DAYS
         if weeks < 1:
-            raise missing(f"no complete week of demand before {brand.today}")
+            raise missing(brand, f"no complete week of demand before {brand.today}")
         past = Past.of(lines, weeks)
         lines = lines.without_rows()
         return _cleaned(brand, lines, past)

@@ -114,14 +114,15 @@ class Lines:
         """
         items = tuple(str(item) for item in brand.table("items")["item"])
         regions = tuple(str(region) for region in brand.table("regions")["region"])
-        frame, file = _table(brand)
+        table = source(brand)
+        frame, file = brand.table(table), brand.file(table)
         if frame.empty:
-            raise missing("file is missing or empty; a forecast needs past demand")
-        day = _days(brand, frame, file)
+            raise missing(brand, "file is missing or empty; a forecast needs past demand")
+        day = _days(brand, frame, table)
         today, oldest = _ordinal(brand.today), _ordinal(_oldest(brand.today))
         seen = (day <= today) & (day >= oldest)
         if not seen.any():
-            raise missing(f"no demand on or before {brand.today}, the planning date", file)
+            raise missing(brand, _unseen(brand.today, day))
         first = int(day[seen].min())
         first -= (first + 3) % DAYS  # 1970-01-01 was a Thursday
         rows = Rows(
@@ -139,18 +140,36 @@ class Lines:
             first=date(1970, 1, 1) + timedelta(days=first),
             today=today - first,
             rows=rows,
-            planned=_plan(later.only(told & (file == DEMAND))),
+            planned=_plan(later.only(told & (table == DEMAND))),
             trial=bool((later.quantity[told] > 0).any()),
             older=int((day < oldest).sum()),
         )
 
 
-DEMAND, ORDERS = "demand.parquet", "orders.parquet"
+DEMAND, ORDERS = "demand", "orders"
 
 
-def missing(problem: str, file: str = DEMAND) -> BadInput:
-    """Returns the error of a forecast that has nothing to learn from."""
-    return BadInput([Problem(file, 0, 0, problem)])
+def source(brand: Brand) -> str:
+    """Returns the table that demand is taken from: orders where there is no demand."""
+    return DEMAND if len(brand.table(DEMAND)) or brand.table(ORDERS).empty else ORDERS
+
+
+def missing(brand: Brand, problem: str) -> BadInput:
+    """Returns the error of a forecast that has too little to learn from."""
+    table = source(brand)
+    return BadInput([Problem(brand.file(table), 0, 0, problem)])
+
+
+def _unseen(today: date, day: Codes) -> str:
+    """Says why no row counts: all are after the planning date, or too old."""
+    past = day[day <= _ordinal(today)]
+    if not len(past):
+        return f"no demand on or before {today}, the planning date"
+    last = date(1970, 1, 1) + timedelta(days=int(past.max()))
+    return (
+        f"no demand from {_oldest(today)} to {today}, the {MOST_WEEKS} weeks that count; the last "
+        f"before is of {last}: expected newer demand, or an earlier today in brand.toml"
+    )
 
 
 def monday(day: date) -> date:
@@ -166,11 +185,6 @@ def coded(names: tuple[str, ...], column: "pd.Series[str]") -> Codes:
     return np.asarray(pc.fill_null(found, -1), dtype=np.int32)
 
 
-def _table(brand: Brand) -> tuple[pd.DataFrame, str]:
-    demand = brand.table("demand")
-    return (brand.table("orders"), ORDERS) if demand.empty else (demand, DEMAND)
-
-
 def _oldest(today: date) -> date:
     """Returns the first Monday that a forecast may look back to."""
     return monday(today + timedelta(days=1)) - timedelta(weeks=MOST_WEEKS)
@@ -180,9 +194,9 @@ def _ordinal(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def _days(brand: Brand, frame: pd.DataFrame, file: str) -> Codes:
+def _days(brand: Brand, frame: pd.DataFrame, table: str) -> Codes:
     """Returns the day of each row, counted from 1970-01-01."""
-    if file == DEMAND:
+    if table == DEMAND:
         return frame["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
     days = np.zeros(len(frame), dtype=np.int32)
     for zone, regions in _zones(brand).items():
@@ -224,7 +238,8 @@ def _codes(names: tuple[str, ...], column: "pd.Series[str]", kind: str, file: st
     unknown = np.flatnonzero(codes < 0)
     if unknown.size:
         name = column.iloc[int(unknown[0])]
-        raise missing(f"expected an id that {kind}.csv lists, got {name!r}", file)
+        told = f"expected an id that {kind}.csv lists, got {name!r}"
+        raise BadInput([Problem(file, 0, 0, told)])
     return codes
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from core.brand import Brand, Row, number
-from core.fx import rate_on
+from core.fx import rate_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Market:
         """Returns the suppliers and offers of a brand; prices are converted on its `today`."""
         rows = brand.table("offers").to_dict("records")
         rates = {
-            currency: rate_on(brand, currency, brand.today)
+            currency: rate_for(brand, currency, brand.today, "offers")
             for currency in {str(row["currency"]) for row in rows}
         }
         suppliers = tuple(_supplier(row) for row in brand.table("suppliers").to_dict("records"))

@@ -11,9 +11,11 @@ from core.brand import Brand
 from inventory.demand.forecast import forecast as forecast_demand
 from routing.allocation.crew import Members, hands
 from routing.allocation.inputs import problem_of
+from routing.allocation.prices import Prices, rows_of
+from routing.allocation.problem import Floats, Problem
 from routing.allocation.result import Allocation, result_of
 from routing.allocation.solve import solve
-from routing.costs import unit_costs
+from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 
 Report = Callable[[float, str], None]
@@ -21,6 +23,9 @@ Report = Callable[[float, str], None]
 
 GAP = 1e-3
 """How far from the best plan is near enough, unless somebody asks for more."""
+
+MOST_GAP = 0.2
+"""A plan further from the best one than this proves next to nothing."""
 
 _FORECAST_SHARE, _BUILT_SHARE, _SOLVED_SHARE = 0.4, 0.45, 0.97
 
@@ -34,28 +39,31 @@ def allocate(
     gap: float = GAP,
     workers: int = 1,
     members: Members = hands,
+    start: Prices | None = None,
 ) -> Allocation:
     """Returns a plan of a brand over its horizon within `gap` of the best, with prices and proof.
 
     Demand is `forecast` (layout of `forecast.parquet`); without one the brand's own forecast
     counts, and without that it is computed from past demand with `seed`. `time_limit` in seconds
     stops at the best plan so far, with its honest gap; any number of `workers` (processes)
-    gives the same plan, wherever `members` takes them from. Raises `BadInput` where the brand lacks
-    what the plan needs.
+    gives the same plan, wherever `members` takes them from. `start` are prices of an earlier run to
+    begin at: they change how soon a plan is proven, and which of the plans within `gap` is found.
+    Raises `BadInput` where the brand lacks what the plan needs.
     """
     tell = report or _silent
     expected = demand_forecast(brand, seed, report) if forecast is None else forecast
     begun = time.perf_counter()
     tell(_FORECAST_SHARE, "Pricing every lane")
     tariffs = Tariffs.of(brand)
-    costs = unit_costs(brand, RateBook.of(brand, brand.today), tariffs)
-    problem = problem_of(brand, costs, tariffs, expected)
+    book = CostBook.of(brand, RateBook.of(brand, brand.today), tariffs)
+    problem = problem_of(brand, book, tariffs, expected)
     built = time.perf_counter()
     tell(_BUILT_SHARE, "Solving")
     solution = solve(
         problem,
         gap,
         seed,
+        start=_begun(start, problem),
         report=_proving(tell, gap),
         time_limit=time_limit,
         workers=workers,
@@ -64,7 +72,13 @@ def allocate(
     solved = time.perf_counter()
     tell(_SOLVED_SHARE, "Explaining")
     seconds = {"build": built - begun, "solve": solved - built, "total": solved - begun}
-    return result_of(brand, costs, problem, solution, seconds, gap)
+    return result_of(brand, book, problem, solution, seconds, gap)
+
+
+def _begun(start: Prices | None, problem: Problem) -> Floats | None:
+    """Returns the rows of earlier prices; None where they know nothing of this problem."""
+    rows = None if start is None else rows_of(start, problem)
+    return rows if rows is not None and rows.any() else None
 
 
 def _proving(tell: Report, gap: float) -> Report:

@@ -59,7 +59,7 @@ def carried(earlier: Earlier, problem: Problem) -> tuple[Plan, Bools]:
 
 def _names(axes: Axes) -> tuple[tuple[object, ...], ...]:
     """Returns the names on all axes but that of items."""
-    return axes.sites, axes.regions, axes.services, axes.buckets, axes.lanes
+    return axes.sites, axes.regions, axes.services, axes.buckets, axes.lanes, axes.offers
 
 
 class _Pair:

@@ -118,16 +118,24 @@ class Decomposition:
         self._open.close()
 
     def run(
-        self, gap: float, report: Report | None = None, deadline: float | None = None
+        self,
+        gap: float,
+        report: Report | None = None,
+        deadline: float | None = None,
+        enough: float = np.inf,
     ) -> Decomposed:
-        """Returns where the loop stands at this gap, at the deadline, or after the last round."""
+        """Returns where the loop stands at this gap, at the deadline, or after the last round.
+
+        A bound of `enough` ends it too.
+        """
         tell = report or _silent
         while True:
             mixed = self._step()
             open_gap = (mixed.cost - self._best) / max(abs(mixed.cost), LEAST_COST)
             tell(open_gap, f"round {self._round}: proven within {open_gap:.2%}")
             late = deadline is not None and time.perf_counter() > deadline
-            if open_gap <= gap or late or self._round >= MOST_ROUNDS:
+            known = open_gap <= gap or self._best >= enough
+            if known or late or self._round >= MOST_ROUNDS:
                 break
             self._draw(mixed)
         worth = self._items.worth(self._best_price)

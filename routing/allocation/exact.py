@@ -14,7 +14,7 @@ from scipy.sparse import coo_array, csr_array, hstack, vstack
 from routing.allocation.glop import Fill, LinearProgram, fastest_fill, minimize
 from routing.allocation.plan import Plan
 from routing.allocation.problem import MOVE, Bools, Floats, Problem
-from routing.allocation.program import Columns, columns_of, linear_program
+from routing.allocation.program import Columns, columns_of, linear_program, with_departures
 
 WHOLE = 1e-6
 """Units further than this from a whole number are parted."""
@@ -89,10 +89,12 @@ def best_whole(problem: Problem, gap: float, time_limit: float | None = None) ->
     """
     columns = columns_of(problem)
     program, sites = _with_sites(problem, columns, linear_program(problem, columns))
+    first = len(program.objective) - len(sites)
+    if problem.consignments.any:
+        program = with_departures(problem, columns, program)
     model = model_builder.Model()  # type: ignore[no-untyped-call]  # OR-Tools types it in part
     fastest_fill()(model, program)
     units = columns.count(problem) - len(columns.giving)
-    first = len(program.objective) - len(sites)
     for column in (*range(units), *range(first, len(program.objective))):
         model.helper.set_var_integrality(column, True)
     solver = model_builder.Solver("scip")
@@ -105,7 +107,7 @@ def best_whole(problem: Problem, gap: float, time_limit: float | None = None) ->
     if not proven and status != model_builder.SolveStatus.FEASIBLE:
         return Integer(None, open_all, -np.inf, proven=False)
     values = solver.values(model.get_variables()).to_numpy(dtype=float)
-    open_all[sites] = values[first:] > 0.5
+    open_all[sites] = values[first : first + len(sites)] > 0.5
     bound = float(solver.best_objective_bound)
     return Integer(plan_of(problem, columns, values), open_all, bound, proven)
 

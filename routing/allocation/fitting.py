@@ -35,6 +35,16 @@ class Fitted:
     unmet: Units
 
 
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What an item did before it was planned anew, what it cost, and by how much more it does."""
+
+    item: int
+    before: Fitted
+    cost: float
+    dearer: float
+
+
 class Fitting:
     """A plan that is changed in place, one item at a time, within the room of shared limits."""
 
@@ -42,7 +52,7 @@ class Fitting:
         self._problem, self._plan = problem, plan
         self._edges, self._scale = Edges.of(problem), price_scale(problem)
         self.use = plan.use(problem)
-        self._limit = problem.limits.flat
+        self._limit = problem.limits.flat.copy()
         self._hard = np.isinf(problem.limits.soft)
 
     def exceeded(self) -> Bools:
@@ -91,25 +101,49 @@ class Fitting:
             ),
         )
 
+    def limit_of(self, row: int) -> float:
+        """Returns the limit of a row that plans are fitted to."""
+        return float(self._limit[row])
+
+    def set_limit(self, row: int, limit: float) -> None:
+        """Ensures that items are fitted to another limit from now on."""
+        self._limit[row] = limit
+
     def refit(self, item: int, price: Floats | None) -> bool:
         """Plans an item anew within the room that others leave; returns whether it changed.
 
         `price` is paid for what is shared on top of its cost; None leaves what room there is free.
         """
+        change = self.refit_anyway(item, price)
+        least = SAVING * max(1.0, abs(change.cost))
+        if price is None and change.dearer >= -least:
+            self.undo(change)
+            return False
+        return True
+
+    def refit_anyway(self, item: int, price: Floats | None = None) -> Change:
+        """Plans an item anew within the room that others leave, even if that is dearer."""
         network = _ItemNetwork(self._problem, self._edges, item)
-        rows, use = self._item_use(item)
-        np.subtract.at(self.use, rows, use)
+        self._take(item, -1.0)
         room = np.maximum(self._limit - self.use, 0.0) + ROOM * np.maximum(self._limit, 1.0)
         soft, now = self._problem.limits.soft, network.now(self._plan)
         made = network.solve(room, soft, price, self._scale)
         before = network.cost_of(now, room, soft)
-        better = network.cost_of(made, room, soft) < before - SAVING * max(1.0, abs(before))
-        changed = price is not None or better
-        if changed:
-            network.write(self._plan, made)
-            rows, use = self._item_use(item)
-        np.add.at(self.use, rows, use)
-        return changed
+        network.write(self._plan, made)
+        self._take(item, 1.0)
+        return Change(item, now, before, network.cost_of(made, room, soft) - before)
+
+    def undo(self, change: Change) -> None:
+        """Ensures that an item does again what it did before a change."""
+        self._take(change.item, -1.0)
+        network = _ItemNetwork(self._problem, self._edges, change.item)
+        network.write(self._plan, change.before)
+        self._take(change.item, 1.0)
+
+    def _take(self, item: int, times: float) -> None:
+        """Adds what an item takes of what is shared."""
+        rows, use = self._item_use(item)
+        np.add.at(self.use, rows, times * use)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,8 +314,8 @@ class _ItemNetwork:
         """Returns what the plan does with the item."""
         return Fitted(
             plan.shipped[self.ships].astype(np.int64),
-            plan.moved[self.transfers],
-            plan.unmet[self.segments],
+            plan.moved[self.transfers].copy(),
+            plan.unmet[self.segments].copy(),
         )
 
     def write(self, plan: Plan, made: Fitted) -> None:

@@ -13,6 +13,7 @@ from routing.allocation.answers import Household, Part, Terms, Worth
 from routing.allocation.plan import Plan
 from routing.allocation.problem import (
     Axes,
+    Consignments,
     Demands,
     Limits,
     Pools,
@@ -23,7 +24,19 @@ from routing.allocation.problem import (
 )
 
 KINDS = kinds_of(
-    Axes, Demands, Limits, Part, Plan, Pools, Problem, Segments, Ships, Terms, Transfers, Worth
+    Axes,
+    Consignments,
+    Demands,
+    Limits,
+    Part,
+    Plan,
+    Pools,
+    Problem,
+    Segments,
+    Ships,
+    Terms,
+    Transfers,
+    Worth,
 )
 """What packages between a crew and its hands may hold."""
 

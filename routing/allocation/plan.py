@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.allocation.networks import Block, Whole, lean_type
-from routing.allocation.problem import Floats, Ints, Problem, Units, counted, summed
+from routing.allocation.problem import MOVE, Floats, Ints, Problem, Units, counted, summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,10 @@ class Plan:
             np.zeros(len(problem.transfers.cost), np.int64),
             np.zeros(len(problem.segments.value), np.int64),
         )
+
+    def copy(self) -> "Plan":
+        """Returns the same plan in arrays of its own."""
+        return Plan(self.shipped.copy(), self.moved.copy(), self.unmet.copy())
 
     def put(self, block: Block, arc: Ints, units: Whole, service: Ints) -> None:
         """Puts units on arcs of a block; `service` is that of each of its ships."""
@@ -55,7 +59,7 @@ class Plan:
         return ship, service.astype(np.int32), flat[used].astype(np.int64)
 
     def flow_cost(self, problem: Problem) -> float:
-        """Returns what flows and unmet units cost, and what soft limits give way for."""
+        """Returns what flows, departures, unmet units and what soft limits give way for cost."""
         ship, service, units = self.flows()
         cost = problem.ships.cost[problem.ships.way[ship], service]
         over = np.maximum(self.use(problem) - problem.limits.flat, 0.0)
@@ -65,7 +69,19 @@ class Plan:
             + (self.moved * problem.transfers.cost).sum()
             + (self.unmet * problem.segments.value).sum()
             + (over[giving] * problem.limits.soft[giving]).sum()
+            + self.consigned(problem).sum()
         )
+
+    def consigned(self, problem: Problem) -> Floats:
+        """Returns what the departures of each lane cost, [lane, bucket]; empty where nothing."""
+        if not problem.consignments.any:
+            return np.zeros((0, 0))
+        limits, moved = problem.limits, np.flatnonzero(problem.transfers.kind == MOVE)
+        row = problem.transfers.row[moved] - limits.lane_begin
+        units = self.moved[moved]
+        shape, length = limits.lane_m3.shape, limits.lane_m3.size
+        m3 = summed(row, units * problem.transfers.use[moved], length).reshape(shape)
+        return problem.consignments.cost(m3, summed(row, units, length).reshape(shape))
 
     def use(self, problem: Problem) -> Floats:
         """Returns how much of each shared limit the plan takes, [row]."""

@@ -8,7 +8,7 @@ over at the end. What is not served is *unmet*, so a plan always exists. Items m
 site. The decomposition prices these, and each item alone is then a min-cost flow.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -28,6 +28,9 @@ Bools = NDArray[np.bool_]
 NOWHERE = -1
 """Instead of a pool: where goods are bought from, and where what is left over goes."""
 
+FULL = 1e-9
+"""A container that is over-full by less than this share of one is full."""
+
 KINDS = ("carry", "leave", "move", "release", "buy")
 CARRY, LEAVE, MOVE, RELEASE, BUY = range(len(KINDS))
 """Kinds of transfers: to the next bucket, past the last one, to another site, out of bond, in."""
@@ -35,7 +38,11 @@ CARRY, LEAVE, MOVE, RELEASE, BUY = range(len(KINDS))
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """The names behind positions; `buckets` are first days, `lanes` are (from, to, service)."""
+    """The names behind positions; `buckets` are first days, `lanes` are (from, to, service).
+
+    Sites that serve come first, then those through which goods only pass. `offers` are (supplier,
+    item, site that receives the goods).
+    """
 
     items: tuple[str, ...]
     sites: tuple[str, ...]
@@ -43,6 +50,7 @@ class Axes:
     services: tuple[str, ...]
     buckets: tuple[date, ...] = (date(1970, 1, 1),)
     lanes: tuple[tuple[str, str, str], ...] = ()
+    offers: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +138,8 @@ class Limits:
 
     `outbound` [site, bucket] in units, `carrier_kg` [site, service, bucket], `lane_m3` [lane,
     bucket], `storage_m3` [site, bucket]. Storage gives way at `overflow_price` per m3 and bucket
-    [site]: goods that are there are not turned away.
+    [site]: goods that are there are not turned away. Lanes give way at `lane_price` per m3 [lane],
+    where there is one; it is infinite where they do not.
     """
 
     outbound: Floats
@@ -138,6 +147,7 @@ class Limits:
     lane_m3: Floats
     storage_m3: Floats
     overflow_price: Floats
+    lane_price: Floats = field(default_factory=lambda: np.zeros(0))
 
     @cached_property
     def flat(self) -> Floats:
@@ -150,9 +160,15 @@ class Limits:
     @cached_property
     def soft(self) -> Floats:
         """What one more of each limit costs at the most, [row]; infinite where it is hard."""
-        hard = np.full(len(self.flat) - self.storage_m3.size, np.inf)
         buckets = self.storage_m3.shape[1]
-        return np.concatenate([hard, np.repeat(self.overflow_price, buckets)])
+        lanes = self.lane_price if len(self.lane_price) else np.full(len(self.lane_m3), np.inf)
+        return np.concatenate(
+            [
+                np.full(self.lane_begin, np.inf),
+                np.repeat(lanes, buckets),
+                np.repeat(self.overflow_price, buckets),
+            ]
+        )
 
     @property
     def carrier_begin(self) -> int:
@@ -171,13 +187,63 @@ class Limits:
 
 
 @dataclass(frozen=True, eq=False)
+class Consignments:
+    """What a departure costs on each lane, beside what its goods pay; arrays [lane].
+
+    All that leaves by a lane in one bucket is one consignment: it pays `fixed_cost`, and
+    `container_cost` for each container of `container_m3` that it begins (0: none are used). Without
+    lanes nothing is to be paid.
+    """
+
+    fixed_cost: Floats
+    container_m3: Floats
+    container_cost: Floats
+
+    @classmethod
+    def none(cls) -> "Consignments":
+        """Returns departures that cost nothing."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros(0))
+
+    @property
+    def any(self) -> bool:
+        """Whether any departure costs something."""
+        return bool(self.fixed_cost.any() or self.container_cost.any())
+
+    def containers(self, m3: Floats) -> Floats:
+        """Returns the containers that volumes [lane, bucket] begin."""
+        size = np.where(self.container_m3 > 0, self.container_m3, np.inf)[:, None]
+        return np.ceil(m3 / size - FULL)
+
+    def cost(self, m3: Floats, units: Floats) -> Floats:
+        """Returns what departures with these volumes and units cost; all are [lane, bucket]."""
+        fixed = np.where(units > 0, self.fixed_cost[:, None], 0.0)
+        return fixed + self.container_cost[:, None] * np.maximum(self.containers(m3), 0.0)
+
+    def least_per_m3(self, most: Floats) -> Floats:
+        """Returns the least that a m3 costs where a departure takes `most`, [lane, bucket].
+
+        Times the volume it is never more than the cost: departures are cheapest by m3 with full
+        containers, or as full as they get.
+        """
+        size = np.where(self.container_m3 > 0, self.container_m3, np.inf)[:, None]
+        full = np.floor(most / size + FULL) * np.where(np.isfinite(size), size, 0.0)
+        least = np.full(most.shape, np.inf)
+        for m3 in (full, most):
+            some = m3 > 0
+            cost = self.cost(m3, np.ones_like(m3))
+            per_m3 = np.divide(cost, m3, out=np.full_like(m3, np.inf), where=some)
+            least = np.minimum(least, np.where(np.isinf(m3), 0.0, per_m3))
+        return np.where(np.isfinite(least), least, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Everything that an allocation depends on. Money is in settlement currency.
 
     `weight_kg` and `value` are [item]. `cheapest` is the least unit cost of any lawful way to each
     demand, also of ways that were left out; infinite where there is none. `fixed_cost` of a site is
     charged where it is open; `decide` flags sites that may stay closed, and then nothing leaves
-    them.
+    them. Departures cost what `consignments` say.
     """
 
     axes: Axes
@@ -192,6 +258,7 @@ class Problem:
     value: Floats
     fixed_cost: Floats
     decide: Bools
+    consignments: Consignments = field(default_factory=Consignments.none)
 
     @property
     def items(self) -> int:
@@ -307,8 +374,8 @@ def with_limits(problem: Problem, flat: Floats) -> Problem:
         parts.append(np.maximum(flat[at : at + part.size], 0.0).reshape(part.shape))
         at += part.size
     outbound, carrier_kg, lane_m3, storage_m3 = parts
-    made = Limits(outbound, carrier_kg, lane_m3, storage_m3, limits.overflow_price)
-    return replace(problem, limits=made)
+    prices = limits.overflow_price, limits.lane_price
+    return replace(problem, limits=Limits(outbound, carrier_kg, lane_m3, storage_m3, *prices))
 
 
 def _kept(flags: Bools) -> tuple[NDArray[np.intp], Ints]:

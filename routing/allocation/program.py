@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, hstack, vstack
 
 from routing.allocation.glop import LinearProgram
-from routing.allocation.problem import Floats, Ints, Problem
+from routing.allocation.problem import MOVE, Floats, Ints, Problem
+
+MANY = 1e9
+"""No departure has more containers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,42 @@ def _most(problem: Problem, columns: Columns) -> Floats:
             problem.segments.units.astype(float),
             np.full(len(columns.giving), np.inf),
         ]
+    )
+
+
+def with_departures(problem: Problem, columns: Columns, program: LinearProgram) -> LinearProgram:
+    """Returns the program with two whole columns for each lane and bucket: gone, and containers.
+
+    They come last, all of the first kind before those of the second. Nothing moves without a
+    departure, each transfer for itself (which makes the relaxation tight), and what moves fits into
+    the containers.
+    """
+    limits, transfers, paid = problem.limits, problem.transfers, problem.consignments
+    moved = np.flatnonzero(transfers.kind == MOVE)
+    at = transfers.row[moved] - limits.lane_begin
+    column, base = len(columns.ship) + moved, len(program.objective)
+    most = np.minimum(transfers.most[moved], problem.throughput[transfers.item[moved]])
+    departures, number = limits.lane_m3.size, np.arange(len(moved))
+    lane = np.repeat(np.arange(len(limits.lane_m3)), limits.lane_m3.shape[1])
+    size = paid.container_m3[lane]
+    cells = _Cells()
+    cells.add(number, column, np.ones(1))
+    cells.add(number, base + at, -most.astype(float))
+    boxed = np.flatnonzero(size[at] > 0)
+    cells.add(len(moved) + at[boxed], column[boxed], transfers.use[moved[boxed]])
+    every = np.arange(departures)
+    cells.add(len(moved) + every, base + departures + every, -size)
+    rows = len(moved) + departures
+    links = cells.array((rows, base + 2 * departures))
+    wide = csr_array((program.matrix.shape[0], 2 * departures))
+    return LinearProgram(
+        objective=np.concatenate(
+            [program.objective, paid.fixed_cost[lane], paid.container_cost[lane]]
+        ),
+        matrix=csr_array(vstack([hstack([program.matrix, wide]), links], format="csr")),
+        lower=np.concatenate([program.lower, np.full(rows, -np.inf)]),
+        upper=np.concatenate([program.upper, np.zeros(rows)]),
+        most=np.concatenate([program.most, np.ones(departures), np.full(departures, MANY)]),
     )
 
 

@@ -10,7 +10,8 @@ from sqlmodel import Field, SQLModel
 class AllocationRecord(SQLModel, table=True):
     """One allocation of one version of the brand; without a result until its job has ended.
 
-    `scenario` is the what-if that it answers; null for the brand as it is.
+    `scenario` is the what-if that it answers; null for the brand as it is. `stock` is what the
+    plan saw on hand, `forecast` the one that it met; null where the brand has its own.
     """
 
     __tablename__ = "allocation"
@@ -28,5 +29,9 @@ class AllocationRecord(SQLModel, table=True):
     finished_at: datetime | None = None
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     flows: bytes | None = Field(default=None, sa_type=LargeBinary)
+    moves: bytes | None = Field(default=None, sa_type=LargeBinary)
+    purchases: bytes | None = Field(default=None, sa_type=LargeBinary)
     unmet: bytes | None = Field(default=None, sa_type=LargeBinary)
     prices: bytes | None = Field(default=None, sa_type=LargeBinary)
+    stock: bytes | None = Field(default=None, sa_type=LargeBinary)
+    forecast: str | None = None

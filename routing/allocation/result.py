@@ -9,10 +9,21 @@ import pandas as pd
 
 from core.brand import Brand
 from routing.allocation.explain import BindingRow, binding_rows, unmet_reasons
+from routing.allocation.names import bucket_of, named
 from routing.allocation.prices import Prices, prices_of, save_prices
-from routing.allocation.problem import CARRY, LEAVE, MOVE, RELEASE, Floats, Ints, Problem, summed
+from routing.allocation.problem import (
+    BUY,
+    CARRY,
+    LEAVE,
+    MOVE,
+    RELEASE,
+    Problem,
+    summed,
+)  # fmt: skip
+from routing.allocation.purchases import purchases_of
+from routing.allocation.shipped import Flows, Shipped
 from routing.allocation.solve import Solution
-from routing.costs import UnitCosts, picked
+from routing.costs import CostBook
 
 LEAST_GAP = 1e-6
 """Rounding of sums; a plan this near the bound is optimal whatever was asked for."""
@@ -25,6 +36,12 @@ STOCK_ROWS = 50
 
 WEIGHED = frozenset({"lateness", "carbon", "unmet"})
 """Costs that count in the decision but that nobody pays."""
+
+NOT_LOGISTICS = WEIGHED | {"purchases"}
+"""Costs that are not what moving and keeping goods costs."""
+
+TABLES = ("flows", "moves", "purchases", "unmet")
+"""Tables of a result that are written as they are."""
 
 _DAYS_PER_YEAR = 365.25
 
@@ -52,6 +69,7 @@ class Allocation:
     binding: tuple[BindingRow, ...]
     flows: pd.DataFrame
     moves: pd.DataFrame
+    purchases: pd.DataFrame
     unmet: pd.DataFrame
     prices: Prices
 
@@ -68,9 +86,19 @@ class Allocation:
             "costs": self.costs,
             "kpis": self.kpis,
             "open_sites": list(self.open_sites),
+            "purchases": self.ordered(),
             "binding": [asdict(row) for row in self.binding],
             "prices_version": self.prices.version,
         }
+
+    def ordered(self) -> dict[str, int]:
+        """Returns how many orders are proposed, the units that the plan needs, and those ordered.
+
+        Orders are rounded up to what suppliers take; `objective` counts what the plan needs.
+        """
+        orders = self.purchases
+        needed, quantity = (int(orders[name].sum()) for name in ("needed", "quantity"))
+        return {"orders": len(orders), "needed": needed, "quantity": quantity}
 
     def reasons(self) -> dict[str, float]:
         """Returns unmet units by reason, the largest first."""
@@ -78,9 +106,9 @@ class Allocation:
         return {str(reason): float(units) for reason, units in by_reason.items()}
 
     def save(self, folder: Path) -> None:
-        """Writes flows, moves, unmet and prices as Parquet files into a folder."""
+        """Writes flows, moves, purchases, unmet and prices as Parquet files into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("flows", "moves", "unmet"):
+        for name in TABLES:
             table: pd.DataFrame = getattr(self, name)
             table.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
         save_prices(self.prices, folder / "prices.parquet")
@@ -88,7 +116,7 @@ class Allocation:
 
 def result_of(
     brand: Brand,
-    costs: UnitCosts,
+    book: CostBook,
     problem: Problem,
     solution: Solution,
     seconds: dict[str, float],
@@ -99,8 +127,9 @@ def result_of(
     Raises `ArithmeticError` where the bound exceeds the objective, which no correct pair of plan
     and prices can do.
     """
-    flows = _Flows.of(problem, costs, solution)
-    spent = _costs(problem, solution, flows)
+    flows = Flows.of(problem, solution)
+    shipped = Shipped.of(book, flows)
+    spent = _costs(problem, solution, shipped)
     objective = float(sum(spent.values()))
     constant = float(problem.fixed_cost[~problem.decide].sum())
     bound = solution.bound + constant
@@ -116,68 +145,15 @@ def result_of(
         seconds=seconds,
         units=_units(problem, solution),
         costs=spent,
-        kpis=_kpis(brand, problem, solution, flows, spent),
-        open_sites=_open_sites(problem, solution),
+        kpis=_kpis(brand, problem, solution, shipped, spent),
+        open_sites=_open_sites(problem, solution, len(book.rates.sites)),
         binding=binding_rows(problem, solution, STOCK_ROWS),
         flows=flows.table(problem),
         moves=_moves(problem, solution),
+        purchases=purchases_of(brand, problem, solution.plan),
         unmet=_unmet(problem, solution),
         prices=prices_of(problem, solution),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Flows:
-    """Units shipped, a row for each pool, demand and service that they use; arrays [flow]."""
-
-    pool: Ints
-    demand: Ints
-    lane: tuple[Ints, Ints, Ints, Ints]
-    units: Floats
-    unit_cost: Floats
-    costs: UnitCosts
-    bonded: "np.ndarray[Any, np.dtype[np.bool_]]"
-
-    @classmethod
-    def of(cls, problem: Problem, costs: UnitCosts, solution: Solution) -> "_Flows":
-        ship, service = np.nonzero(solution.plan.shipped)
-        pool, demand = problem.ships.pool[ship], problem.ships.demand[ship]
-        lane = (
-            problem.pools.item[pool],
-            problem.pools.site[pool],
-            problem.demands.region[demand],
-            service.astype(np.int32),
-        )
-        return cls(
-            pool,
-            demand,
-            lane,
-            solution.plan.shipped[ship, service].astype(float),
-            problem.ships.cost[problem.ships.way[ship], service].astype(np.float64),
-            costs,
-            problem.pools.bonded[pool],
-        )
-
-    def per_unit(self, free: Floats, bonded: Floats) -> Floats:
-        """Returns one term of cost for each flow, by the customs state of its pool."""
-        return np.where(self.bonded, picked(bonded, *self.lane), picked(free, *self.lane))
-
-    def table(self, problem: Problem) -> pd.DataFrame:
-        """Returns units by bucket, site, region, service, item and state of the stock."""
-        axes = problem.axes
-        item, site, region, service = self.lane
-        return pd.DataFrame(
-            {
-                "bucket": _bucket(problem, problem.pools.bucket[self.pool]),
-                "site": _named(axes.sites, site),
-                "region": _named(axes.regions, region),
-                "service": _named(axes.services, service),
-                "item": _named(axes.items, item),
-                "quantity": self.units,
-                "unit_cost": self.unit_cost,
-                "customs": pd.Series(np.where(self.bonded, "bonded", "free"), dtype="str"),
-            }
-        )
 
 
 def _status(solution: Solution, gap: float, asked: float) -> str:
@@ -186,11 +162,8 @@ def _status(solution: Solution, gap: float, asked: float) -> str:
     return "feasible" if solution.proven else "stopped"
 
 
-def _costs(problem: Problem, solution: Solution, flows: _Flows) -> dict[str, float]:
-    terms = {
-        name: float(flows.units @ flows.per_unit(*each))
-        for name, each in _terms(flows.costs).items()
-    }
+def _costs(problem: Problem, solution: Solution, shipped: Shipped) -> dict[str, float]:
+    terms = shipped.terms
     kind, spent = problem.transfers.kind, solution.plan.moved * problem.transfers.cost
     over = np.maximum(solution.plan.use(problem) - problem.limits.flat, 0.0)
     soft = np.isfinite(problem.limits.soft) & (over > 0)
@@ -200,21 +173,10 @@ def _costs(problem: Problem, solution: Solution, flows: _Flows) -> dict[str, flo
         "storage": float(
             spent[np.isin(kind, STORED)].sum() + over[soft] @ problem.limits.soft[soft]
         ),
-        "moves": float(spent[kind == MOVE].sum()),
+        "moves": float(spent[kind == MOVE].sum() + solution.plan.consigned(problem).sum()),
+        "purchases": float(spent[kind == BUY].sum()),
         "fixed": float(problem.fixed_cost[_is_open(problem, solution)].sum()),
         "unmet": float(solution.plan.unmet @ problem.segments.value),
-    }
-
-
-def _terms(costs: UnitCosts) -> dict[str, tuple[Floats, Floats]]:
-    """Each term of the unit cost, of free stock and of stock in bond."""
-    return {
-        "shipping": (costs.shipping, costs.shipping),
-        "handling": (costs.handling, costs.handling),
-        "duty": (costs.duty, costs.bonded_duty),
-        "tax": (costs.tax, costs.bonded_tax),
-        "lateness": (costs.lateness, costs.lateness),
-        "carbon": (costs.carbon, costs.carbon),
     }
 
 
@@ -231,35 +193,37 @@ def _is_open(problem: Problem, solution: Solution) -> "np.ndarray[Any, np.dtype[
     return np.asarray(~problem.decide | solution.is_open)
 
 
-def _open_sites(problem: Problem, solution: Solution) -> tuple[str, ...]:
-    used = _is_open(problem, solution)
-    return tuple(site for site, is_open in zip(problem.axes.sites, used, strict=True) if is_open)
+def _open_sites(problem: Problem, solution: Solution, serving: int) -> tuple[str, ...]:
+    used = _is_open(problem, solution)[:serving]
+    return tuple(np.array(problem.axes.sites[:serving], dtype=object)[used].tolist())
 
 
 def _kpis(
-    brand: Brand, problem: Problem, solution: Solution, flows: _Flows, spent: dict[str, float]
+    brand: Brand, problem: Problem, solution: Solution, flows: Shipped, spent: dict[str, float]
 ) -> dict[str, float]:
     """Shares of demand and of the value served, averages per unit, and emissions in kg.
 
-    Logistics cost is what is paid: lateness, carbon and unmet demand are weighed, not paid.
+    Logistics cost is what is paid: lateness, carbon and unmet demand are weighed, not paid, and
+    what goods cost that are bought is not logistics. Stock counts what is bought, too.
     """
-    units, total = flows.units, float(flows.units.sum())
+    total, value = flows.units, flows.value
     shipped = max(total, 1e-12)
     expected = _units(problem, solution)
-    value = float(units @ problem.value[flows.lane[0]])
-    logistics = sum(amount for name, amount in spent.items() if name not in WEIGHED)
-    late_days = picked(flows.costs.late_days, *flows.lane)
+    logistics = sum(amount for name, amount in spent.items() if name not in NOT_LOGISTICS)
+    transfers = problem.transfers
+    bought = solution.plan.moved * (transfers.kind == BUY)
     stock_value = float(problem.pools.units @ problem.value[problem.pools.item])
+    stock_value += float(bought @ problem.value[transfers.item])
     years = brand.horizon_weeks * 7 / _DAYS_PER_YEAR
     return {
         "fill": expected["served"] / expected["demand"] if expected["demand"] else 1.0,
-        "on_time": float(units @ (late_days <= 0)) / shipped if total else 1.0,
-        "late_days_per_unit": float(units @ late_days) / shipped,
+        "on_time": flows.on_time / shipped if total else 1.0,
+        "late_days_per_unit": flows.late_days / shipped,
         "logistics_cost": logistics,
         "cost_per_unit": logistics / shipped if total else 0.0,
         "logistics_cost_share": logistics / value if value else 0.0,
         "served_value": value,
-        "carbon_kg": float(units @ picked(flows.costs.carbon_kg, *flows.lane)),
+        "carbon_kg": flows.carbon_kg,
         "inventory_turns": value / years / stock_value if stock_value else 0.0,
     }
 
@@ -272,11 +236,11 @@ def _moves(problem: Problem, solution: Solution) -> pd.DataFrame:
     ends = np.array(axes.lanes, dtype=object).reshape(-1, 3)[transfers.lane[used]]
     return pd.DataFrame(
         {
-            "bucket": _bucket(problem, problem.pools.bucket[start]),
+            "bucket": bucket_of(problem, problem.pools.bucket[start]),
             "from_site": pd.Series(ends[:, 0], dtype="str"),
             "to_site": pd.Series(ends[:, 1], dtype="str"),
             "service": pd.Series(ends[:, 2], dtype="str"),
-            "item": _named(axes.items, transfers.item[used]),
+            "item": named(axes.items, transfers.item[used]),
             "quantity": solution.plan.moved[used].astype(float),
             "unit_cost": transfers.cost[used],
         }
@@ -292,20 +256,11 @@ def _unmet(problem: Problem, solution: Solution) -> pd.DataFrame:
     left = np.flatnonzero(expected > LEAST_GAP)
     return pd.DataFrame(
         {
-            "bucket": _bucket(problem, demands.bucket[left]),
-            "region": _named(problem.axes.regions, demands.region[left]),
-            "item": _named(problem.axes.items, demands.item[left]),
+            "bucket": bucket_of(problem, demands.bucket[left]),
+            "region": named(problem.axes.regions, demands.region[left]),
+            "item": named(problem.axes.items, demands.item[left]),
             "quantity": expected[left],
             "penalty": lost[left] / expected[left],
             "reason": pd.Series(unmet_reasons(problem, solution)[left], dtype="str"),
         }
     )
-
-
-def _bucket(problem: Problem, bucket: Ints) -> "pd.Series[pd.Timestamp]":
-    starts = np.array(problem.axes.buckets, dtype="datetime64[us]")
-    return pd.Series(starts[bucket], dtype="datetime64[us]")
-
-
-def _named(names: tuple[str, ...], at: "np.ndarray[Any, np.dtype[np.int32]]") -> "pd.Series[str]":
-    return pd.Series(np.array(names, dtype=object)[at], dtype="str")

@@ -13,6 +13,8 @@ import numpy as np
 from routing.allocation.answers import Household, Terms, Worth
 from routing.allocation.carried import Earlier
 from routing.allocation.checks import check
+from routing.allocation.consignments import by_volume, with_departures, with_fewer
+from routing.allocation.containers import container_bound
 from routing.allocation.crew import Members, hands
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
@@ -29,6 +31,12 @@ MASTER_SHARE = 0.75
 
 ATTEMPTS = 4
 """So often the loop is asked to go on where whole units cost more than was left for them."""
+
+SMOOTH_SHARE = 0.3
+"""Share of the gap to which departures by the m3 are solved: the rest is for whole ones."""
+
+WORTHWHILE = 0.1
+"""Share of the gap that another look at the departures has to save."""
 
 WHOLE_SECONDS = 20.0
 """Time for the proof of whole units of a small problem, unless somebody gives another."""
@@ -90,6 +98,8 @@ def solve(
     Raises `BadInput` where the arrays cannot be solved as they stand.
     """
     check(problem)
+    if problem.consignments.any:
+        return _consigned(problem, gap, seed, start, report, time_limit, method, workers, members)
     deadline = None if time_limit is None else time.perf_counter() + time_limit
     chosen = method or ("exact" if problem.columns <= EXACT_COLUMNS else "decomposition")
     if problem.decide.any():
@@ -110,6 +120,56 @@ def _prices(problem: Problem, start: Floats | Earlier | None) -> Floats | None:
     """Returns the prices to begin with, if they are of the same limits."""
     price = start.price if isinstance(start, Earlier) else start
     return price if price is not None and len(price) == len(problem.limits.flat) else None
+
+
+def _consigned(
+    problem: Problem,
+    gap: float,
+    seed: int,
+    start: Floats | Earlier | None,
+    report: Report | None,
+    time_limit: float | None,
+    method: str,
+    workers: int,
+    members: Members,
+) -> Solution:
+    """Returns a plan whose departures are whole; bound and prices are those by the m3."""
+    deadline = None if time_limit is None else time.perf_counter() + time_limit
+    smooth, share = by_volume(problem), SMOOTH_SHARE * gap
+    near = solve(smooth, share, seed, start, report, time_limit, method, workers, members)
+    opened = _without(problem, ~near.is_open) if problem.decide.any() else problem
+    fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
+    best = with_fewer(opened, near.plan.copy())
+    for _ in range(ATTEMPTS):
+        left = None if deadline is None else deadline - time.perf_counter()
+        if left is not None and left <= 0:
+            break
+        paid = with_departures(opened, best)
+        again = solve(paid, share, seed, near.price, report, left, method, workers, members)
+        made = with_fewer(opened, again.plan)
+        if made.flow_cost(opened) >= best.flow_cost(opened) * (1.0 - WORTHWHILE * gap):
+            break
+        best = made
+    best.check(problem)
+    bound = near.bound
+    if method != "decomposition" and problem.columns <= EXACT_COLUMNS:
+        left = WHOLE_SECONDS if deadline is None else max(deadline - time.perf_counter(), 0.1)
+        whole = best_whole(opened, gap, left)
+        bound = max(bound, whole.bound + fixed) if not problem.decide.any() else bound
+        if whole.plan is not None and _keeps(opened, whole.plan):
+            best = min(best, whole.plan, key=lambda plan: plan.flow_cost(opened))
+    cost = best.flow_cost(opened) + fixed
+    target = cost - gap * abs(cost)
+    if bound < target and not problem.decide.any():
+        bound = container_bound(problem, near.plan, near.price, bound, target, report, deadline)
+    late = deadline is not None and time.perf_counter() > deadline
+    return replace(
+        near,
+        plan=best,
+        flow_cost=cost,
+        bound=_rounded(bound, cost),
+        proven=near.proven and not late,
+    )
 
 
 def _exact(

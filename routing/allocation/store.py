@@ -17,12 +17,19 @@ _id = col(AllocationRecord.id)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out of an allocation: one document, and three tables as Parquet."""
+    """What came out of an allocation: one document, and its tables as Parquet.
+
+    `stock` and `forecast` are what it saw: with them each flow can be explained later.
+    """
 
     result: dict[str, Any]
     flows: bytes
+    moves: bytes
+    purchases: bytes
     unmet: bytes
     prices: bytes
+    stock: bytes
+    forecast: str | None
 
 
 def add(session: Session, record: AllocationRecord) -> None:
@@ -51,7 +58,9 @@ def allocations(
 
 
 def table_of(session: Session, allocation: str, table: str) -> bytes | None:
-    """Returns one table (`flows`, `unmet` or `prices`) as Parquet; None before the job ended.
+    """Returns one table (`flows`, say, or `stock`) as Parquet.
+
+    None before the job ended, and where that was before such tables were kept.
 
     Raises `NotFound` for an unknown allocation.
     """
@@ -75,20 +84,28 @@ def save_outcome(
             brand_version=brand_version,
             result=outcome.result,
             flows=outcome.flows,
+            moves=outcome.moves,
+            purchases=outcome.purchases,
             unmet=outcome.unmet,
             prices=outcome.prices,
+            stock=outcome.stock,
+            forecast=outcome.forecast,
             finished_at=now,
         )
         .execution_options(synchronize_session=False)
     )
 
 
-def latest_base(session: Session, brand_version: str) -> AllocationRecord | None:
-    """Returns the newest finished allocation of a brand version as it is, without its tables."""
+def latest_base(session: Session, brand_version: str | None = None) -> AllocationRecord | None:
+    """Returns the newest finished allocation of the brand as it is, without its tables.
+
+    Of one version, or of whatever version where none is given.
+    """
+    asked = select(AllocationRecord)
+    if brand_version is not None:
+        asked = asked.where(col(AllocationRecord.brand_version) == brand_version)
     return session.exec(
-        select(AllocationRecord)
-        .where(
-            col(AllocationRecord.brand_version) == brand_version,
+        asked.where(
             col(AllocationRecord.is_base),
             col(AllocationRecord.finished_at).is_not(None),
         )
@@ -102,7 +119,10 @@ def _light() -> tuple[Any, ...]:
     """Options that leave the large columns in the database."""
     columns: tuple[Any, ...] = (
         AllocationRecord.flows,
+        AllocationRecord.moves,
+        AllocationRecord.purchases,
         AllocationRecord.unmet,
         AllocationRecord.prices,
+        AllocationRecord.stock,
     )
     return tuple(defer(column) for column in columns)

@@ -41,6 +41,11 @@ def whole_plan(problem: Problem, found: Decomposed) -> Plan:
     return plan
 
 
+def mixed_plan(problem: Problem, found: Decomposed) -> Plan:
+    """Returns a plan in whole units near the mixture that may exceed limits."""
+    return found.items.composed(_chosen(problem, found)[0])
+
+
 def _resolve(problem: Problem, plan: Plan, loose: Ints, found: Decomposed) -> None:
     """Plans the items of mixed groups anew, each a group of its own, in the room of all others."""
     own = plan.of_items(problem, loose)

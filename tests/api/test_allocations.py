@@ -12,14 +12,18 @@ from api.cli import run
 from api.database import SessionFactory
 from api.jobs.runner import Runner
 from api.services.allocations import latest_prices
-from api.services.brands import brand_version
+from api.services.brands import brand_version, load_brand
 from core.brand import Brand
 from core.folder.writer import write_brand
 from inventory import store as stock
 from inventory.stock import Entry, StockKey
+from routing.allocation import solve
 from routing.allocation.allocate import allocate
+from routing.allocation.store import allocation_of
 from tests.builders import two_sites_one_item
+from tests.console.brands import six_hubs
 from tests.fakes import FakeClock, seeded_entropy
+from tests.routing.allocation.test_purchases import buying
 
 Headers = Mapping[str, str]
 URL = "/v1/allocations"
@@ -27,6 +31,7 @@ MORE_GERMANS = {
     "name": "More demand",
     "overrides": [{"demand": {"region": "DE"}, "factor": 2.0}],
 }
+SCARCE = {"name": "Scarce", "overrides": [{"stock": {"item": "MUG"}, "factor": 0.1}]}
 
 
 @pytest.fixture
@@ -62,8 +67,8 @@ def test_a_planner_starts_an_allocation_and_reads_plan_and_prices(
     flows = client.get(f"{URL}/{allocation}/flows", headers=planner).json()["data"]
     assert [(flow["site"], flow["quantity"]) for flow in flows] == [("DE-HAM", 30), ("TH-BKK", 20)]
     assert flows[0]["unit_cost"] == {"amount": 440, "currency": "EUR"}
-    prices = client.get(f"{URL}/{allocation}/prices?kind=stock", headers=planner).json()["data"]
-    assert {price["site"] for price in prices} == {"DE-HAM", "TH-BKK"}
+    prices = client.get(f"{URL}/{allocation}/prices", headers=planner).json()["data"]
+    assert prices == []  # nothing is scarce
 
 
 @pytest.mark.usefixtures("loaded")
@@ -94,6 +99,43 @@ def test_an_allocation_sees_the_stock_of_the_ledger(
     worked(sessions, clock)
     unmet = client.get(f"{URL}/{allocation}/unmet", headers=planner).json()["data"]
     assert {row["reason"] for row in unmet} == {"no stock anywhere"}
+
+
+def test_orders_that_a_plan_proposes_are_read_as_money_of_their_offer(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    with sessions.begin() as session:
+        load_brand(session, buying({"2026-09-21": 30}, moq=48), clock, seeded_entropy(2))
+    allocation = started(client, planner)
+    waiting = client.get(f"{URL}/{allocation}/purchases", headers=planner)
+    assert waiting.status_code == 409
+    worked(sessions, clock)
+    done = client.get(f"{URL}/{allocation}", headers=planner).json()
+    assert done["purchases"] == {"orders": 1, "needed": 30, "quantity": 48}
+    (order,) = client.get(f"{URL}/{allocation}/purchases", headers=planner).json()["data"]
+    assert (order["supplier"], order["needed"], order["quantity"]) == ("KILN", 30, 48)
+    assert order["unit_cost"] == {"amount": 400, "currency": "EUR"}
+    assert order["total"] == {"amount": 19_200, "currency": "EUR"}
+    with sessions.begin() as session:
+        allocation_of(session, allocation).purchases = None
+    older = client.get(f"{URL}/{allocation}/purchases", headers=planner)
+    assert older.json()["data"] == []
+
+
+@pytest.mark.usefixtures("loaded")
+def test_stock_that_is_scarce_has_a_price_with_its_bucket(
+    client: httpx.Client, planner: Headers, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    allocation = started(client, planner, scenario=SCARCE)
+    worked(sessions, clock)
+    url = f"{URL}/{allocation}/prices?kind=stock&site=DE-HAM"
+    price, *_ = client.get(url, headers=planner).json()["data"]
+    bucket = client.get(f"{URL}/{allocation}/unmet", headers=planner).json()["data"][0]["bucket"]
+    assert price.pop("price") > 0
+    assert price == {
+        "kind": "stock", "bucket": bucket, "item": "MUG", "site": "DE-HAM", "to_site": "",
+        "service": "", "currency": "EUR",
+    }  # fmt: skip
 
 
 @pytest.mark.usefixtures("loaded")
@@ -128,6 +170,7 @@ def test_a_result_that_is_not_there_yet_is_a_conflict(
     "body",
     [
         {"gap": -0.1},
+        {"gap": 0.21},
         {"gap": "wide"},
         {"colour": "red"},
         {"seed": -1},
@@ -156,7 +199,7 @@ def test_without_a_brand_there_is_nothing_to_allocate(
     assert client.post(URL, json={}, headers=planner).status_code == 404
 
 
-def test_the_command_prints_one_document_and_writes_four_tables(
+def test_the_command_prints_one_document_and_writes_five_tables(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_brand(two_sites_one_item(), tmp_path / "brand")
@@ -172,12 +215,13 @@ def test_the_command_prints_one_document_and_writes_four_tables(
     assert set(document["units"]) == {"demand", "served", "unmet"}
     assert set(document["costs"]) == {
         "shipping", "handling", "duty", "tax", "lateness", "carbon", "storage", "moves",
-        "fixed", "unmet",
+        "purchases", "fixed", "unmet",
     }  # fmt: skip
     assert sum(document["costs"].values()) == pytest.approx(document["objective"])
     assert (document["status"], document["open_sites"]) == ("optimal", ["DE-HAM", "TH-BKK"])
     names = {path.name for path in out.iterdir()}
-    assert names == {"flows.parquet", "moves.parquet", "unmet.parquet", "prices.parquet"}
+    tables = ("flows", "moves", "purchases", "unmet", "prices")
+    assert names == {f"{table}.parquet" for table in tables}
     assert pd.read_parquet(out / "flows.parquet")["quantity"].sum() == 50.0
 
 
@@ -204,9 +248,65 @@ def test_people_get_tables_with_the_names_of_rows_unharmed(
     assert "not enough stock" in shown
 
 
+def test_the_prices_of_an_earlier_run_are_where_the_next_one_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it begins, the bound of one run holds for the plan of the other."""
+    monkeypatch.setattr(solve, "EXACT_COLUMNS", 0)
+    write_brand(six_hubs(), tmp_path / "brand")
+    arguments = ["allocate", str(tmp_path / "brand"), "--json"]
+    assert run([*arguments, "--out", str(tmp_path / "out")]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert run([*arguments, "--prices", str(tmp_path / "out" / "prices.parquet")]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert first["method"] == second["method"] == "decomposition"
+    assert first["bound"] <= second["objective"] + 1e-6
+    assert second["bound"] <= first["objective"] + 1e-6
+
+
+def test_a_flow_is_explained_in_the_document_and_as_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brand = two_sites_one_item()
+    small = brand.table("stock").assign(on_hand=[5, 5])
+    write_brand(brand.with_table("stock", small), tmp_path / "brand")
+    arguments = ["allocate", str(tmp_path / "brand"), "--explain", "MUG/DE"]
+    assert run([*arguments, "--explain", "MUG/TH", "--json"]) == 0
+    german, thai = json.loads(capsys.readouterr().out)["alternatives"]
+    assert (german["region"], thai["region"]) == ("DE", "TH")
+    assert german["ways"][0]["reduced_cost"] == pytest.approx(0.0)
+    assert {way["site"] for way in german["ways"]} == {"DE-HAM", "TH-BKK", ""}
+    assert run(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "leave unmet" in shown
+    assert "DE-HAM EXPRESS" in shown
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--scenario", "nowhere.toml"], ["--gap", "2"], ["--workers", "0"], ["--what"]]
+    ("flow", "named"),
+    [("MUG", "MUG"), ("CUP/DE", "CUP"), ("MUG/FR", "FR"), ("MUG/DE/2030-01-01", "2030-01-01")],
 )
+def test_a_flow_that_nobody_knows_exits_with_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flow: str, named: str
+) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand"), "--explain", flow, "--json"]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_people_are_told_what_is_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_brand(two_sites_one_item(), tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand"), "--gap", "0.2"]) == 0
+    assert "optimal, proven within 0.0001 %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--scenario", "nowhere.toml"], ["--gap", "0.21"], ["--gap", "-0.1"], ["--gap", "nan"],
+        ["--workers", "0"], ["--what"], ["--prices", "nowhere.parquet"],
+    ],
+)  # fmt: skip
 def test_bad_arguments_exit_with_two(tmp_path: Path, arguments: list[str]) -> None:
     write_brand(two_sites_one_item(), tmp_path / "brand")
     assert run(["allocate", str(tmp_path / "brand"), *arguments, "--json"]) == 2

@@ -182,7 +182,9 @@ def test_more_origins_than_history_is_bad_input(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["forecast", str(folder), "--backtest", "9"]) == 2
-    assert "do not fit" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "demand.parquet:0:0: Expected at least 1 origin" in told
+    assert "do not fit" in told
 
 
 @pytest.mark.usefixtures("loaded")

@@ -209,7 +209,37 @@ def test_an_allocation_draws_its_flows(page: Page, house: House, worker: threadi
     flows = page.locator("path.flow")
     expect(flows.first).to_be_attached(timeout=WAIT_MS)
     expect(page.locator("[data-chart=costs][data-state=ready]")).to_be_visible()
+    expect(page.locator("[data-chart=buckets][data-state=ready]")).to_be_visible()
+    expect(page.locator("#proof")).to_contain_text("proven within")
     expect(page.get_by_role("heading", name="What one more would be worth")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_planner_asks_what_else_could_be_done_with_a_flow(
+    page: Page, house: House, worker: threading.Event, width: int
+) -> None:
+    worker.set()
+    page.set_viewport_size({"width": width, "height": 900})
+    sign_in(page, house)
+    page.goto(f"{house.address}/allocation")
+    page.get_by_role("button", name="Start an allocation").click()
+    expect(page.locator("path.flow").first).to_be_attached(timeout=WAIT_MS)
+    page.get_by_label("Bucket", exact=True).select_option(index=2)
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator("path.flow").first).to_be_attached()
+    for opened in ("#flows", "#rows"):
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        if opened == "#flows":
+            page.get_by_text("largest flows as a table").click()
+        page.locator(f"{opened} a").first.click()
+        page.wait_for_url("**/allocation/*", wait_until="load")
+    expect(page.locator("#ways")).to_contain_text("Leave unmet")
+    expect(page.locator("#ways tr.chosen").first).to_contain_text("0.00")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_role("link", name="Back to the allocation").click()
+    with page.expect_download() as report:
+        page.get_by_role("link", name="Report to keep").click()
+    assert "proven within" in Path(report.value.path()).read_text("utf-8")
 
 
 def test_a_planner_drills_from_a_market_to_an_item_and_finds_the_way_back(

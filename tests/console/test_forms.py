@@ -2,14 +2,17 @@
 
 import json
 import re
+from html import unescape
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from api.database import session_factory
 from api.jobs.runner import Runner
 from core.brand import Brand
+from routing.allocation.records import AllocationRecord
 from tests.console.brands import six_hubs
 from tests.console.conftest import form_token
 from tests.fakes import FakeClock
@@ -51,6 +54,76 @@ def test_an_allocation_is_started_and_shown(
     assert sum(route["quantity"] for route in drawn["routes"]) == pytest.approx(
         sum(region["quantity"] for region in drawn["regions"])
     )
+
+
+def test_a_planner_goes_from_a_run_to_a_flow_to_what_else_could_be_done(
+    app: FastAPI, planner: TestClient, clock: FakeClock
+) -> None:
+    send(planner, "/allocation")
+    work(app, clock)
+    page = planner.get("/allocation").text
+    assert re.search(r'id="proof">optimal, proven within [\d.]+ %<', page)
+    buckets = re.findall(r'<option value="(\d{4}-\d\d-\d\d)"', page)
+    assert len(buckets) == 4
+    links = re.findall(r'href="(/allocation/flows\?[^"]+)"', page)
+    narrowed = planner.get(unescape(links[0])).text
+    ways = re.findall(r'href="(/allocation/ways\?[^"]+)"', narrowed)
+    told = planner.get(unescape(ways[0])).text
+    assert "Leave unmet" in told
+    used = re.findall(r'<tr class="chosen"><th scope="row">.*?<b>([\d.]+)</b>', told)
+    assert used
+    assert set(used) == {"0.00"}
+
+
+def test_the_flows_of_one_bucket_are_those_of_the_plan(
+    app: FastAPI, planner: TestClient, clock: FakeClock
+) -> None:
+    send(planner, "/allocation")
+    work(app, clock)
+    run = _run(planner)
+    whole = _units(planner, f"/console/allocations/{run}/map.json")
+    page = planner.get("/allocation").text
+    buckets = re.findall(r'<option value="(\d{4}-\d\d-\d\d)"', page)
+    parts = [_units(planner, f"/console/allocations/{run}/map.json?bucket={b}") for b in buckets]
+    assert sum(parts) == pytest.approx(whole)
+    assert min(parts) > 0
+    one = planner.get(f"/allocation?id={run}&bucket={buckets[1]}").text
+    assert f"map.json?bucket={buckets[1]}" in one
+
+
+def _units(planner: TestClient, address: str) -> float:
+    return float(sum(route["quantity"] for route in planner.get(address).json()["routes"]))
+
+
+def _run(planner: TestClient) -> str:
+    found = re.search(r"/console/allocations/(alc_\w+)/map.json", planner.get("/allocation").text)
+    assert found is not None
+    return found[1]
+
+
+def test_the_report_of_a_run_is_a_file_to_keep(
+    app: FastAPI, planner: TestClient, clock: FakeClock
+) -> None:
+    send(planner, "/allocation")
+    work(app, clock)
+    answer = planner.get(f"/allocation/report?id={_run(planner)}")
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+    assert "proven within" in answer.text
+    assert planner.get("/allocation/report?id=alc_none").status_code == 404
+
+
+def test_a_run_that_kept_too_little_says_so(
+    app: FastAPI, planner: TestClient, clock: FakeClock
+) -> None:
+    """As runs of the first schema did, which knew no moves."""
+    send(planner, "/allocation")
+    work(app, clock)
+    run = _run(planner)
+    with session_factory(app.state.engine).begin() as session:
+        session.exec(update(AllocationRecord).values(moves=None, stock=None))
+    page = planner.get("/allocation")
+    assert page.status_code == 200
+    assert f"Allocation {run} did not keep its moves." in page.text
 
 
 def test_a_prepared_scenario_runs_beside_its_base_and_is_compared(

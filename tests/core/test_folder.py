@@ -19,7 +19,9 @@ from tests.builders import two_sites_one_item
 
 def same(one: Brand, other: Brand) -> bool:
     settings = all(
-        getattr(one, name) == getattr(other, name) for name in one.__slots__ if name != "tables"
+        getattr(one, name) == getattr(other, name)
+        for name in one.__slots__
+        if name not in ("tables", "files")
     )
     return settings and all(one.table(name).equals(other.table(name)) for name in tables())
 
@@ -328,3 +330,54 @@ def test_a_workbook_with_damaged_xml_is_bad_input(tmp_path: Path, part: str) -> 
             bad.writestr(name, b"<broken" if name == part else good.read(name))
     with pytest.raises(BadInput, match=r"bad\.xlsx:0:0: not a workbook"):
         check_workbook(tmp_path / "bad.xlsx")
+
+
+def _forecast(folder: Path, mean: float, quantiles: list[float]) -> list[str]:
+    header = "start,region,item,mean,p05,p25,p50,p75,p90,p95"
+    cells = ",".join(str(cell) for cell in (mean, *quantiles))
+    (folder / "forecast.parquet").unlink(missing_ok=True)
+    (folder / "forecast.csv").write_text(f"{header}\n2026-09-07,DE,MUG,{cells}\n", "utf-8")
+    return told_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("mean", "quantiles"),
+    [
+        (30, [0, 200, 500, 750, 900, 1000]),
+        (10_000, [0, 10, 20, 30, 50, 60]),
+        (5_000, [0, 0, 0, 0, 0, 0]),
+        (0, [90, 95, 100, 105, 110, 120]),
+    ],
+)
+def test_a_mean_that_no_demand_with_these_quantiles_has_is_told_at_its_place(
+    folder: Path, mean: float, quantiles: list[float]
+) -> None:
+    """A mean of 30 beside a median of 500 once made every unit of demand unlikely, in silence."""
+    (told,) = _forecast(folder, mean, quantiles)
+    assert told.startswith("forecast.csv:2:4: expected a mean from ")
+    assert told.endswith("correct the mean or the quantiles")
+
+
+@pytest.mark.parametrize("law", ["poisson", "rare", "lognormal", "even"])
+@pytest.mark.parametrize("scale", [0.3, 4.0, 900.0])
+def test_the_mean_of_every_usual_demand_is_accepted(folder: Path, law: str, scale: float) -> None:
+    rng = np.random.default_rng(5)
+    drawn = {
+        "poisson": rng.poisson(scale, 20_000),
+        "rare": rng.poisson(scale, 20_000) * (rng.random(20_000) < 0.04),
+        "lognormal": scale * rng.lognormal(0.0, 1.5, 20_000),
+        "even": scale * rng.random(20_000),
+    }[law]
+    quantiles = np.quantile(drawn, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95])
+    assert _forecast(folder, float(drawn.mean()), quantiles.tolist()) == []
+
+
+def test_a_table_remembers_the_file_that_it_came_from(folder: Path) -> None:
+    frame = pd.read_parquet(folder / "forecast.parquet")
+    assert read_brand(folder).file("forecast") == "forecast.parquet"
+    frame.to_csv(folder / "forecast.csv", index=False)
+    (folder / "forecast.parquet").unlink()
+    brand = read_brand(folder)
+    assert (brand.file("forecast"), brand.file("demand"), brand.file("offers")) == (
+        "forecast.csv", "demand.parquet", "offers.csv",
+    )  # fmt: skip

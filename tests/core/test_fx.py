@@ -10,6 +10,7 @@ from core.brand import Brand
 from core.errors import BadInput
 from core.folder.writer import complete
 from core.fx import rate_on
+from inventory.suppliers.offers import Market
 from tests.builders import two_sites_one_item
 
 
@@ -68,3 +69,13 @@ def test_a_pegged_settlement_currency_turns_the_rate_around() -> None:
 def test_an_unknown_rate_is_refused_with_a_repair(currency: str, on: date) -> None:
     with pytest.raises(BadInput, match=r"add a row to fx\.csv"):
         rate_on(two_sites_one_item(), currency, on)
+
+
+@pytest.mark.parametrize(("file", "line"), [("offers.csv", 3), ("offers.parquet", 2)])
+def test_an_unknown_rate_is_told_at_the_first_row_that_asks_for_it(file: str, line: int) -> None:
+    offer = {"supplier": "KILN", "item": "MUG", "unit_cost": 4.0}
+    offers = [offer | {"currency": "USD"}, offer | {"item": "CUP", "currency": "VND"}]
+    brand = two_sites_one_item().with_table("offers", complete("offers", pd.DataFrame(offers)))
+    told = rf"^{file}:{line}:0: currency: No exchange rate of VND.*add a row to fx\.csv"
+    with pytest.raises(BadInput, match=told):
+        Market.of(replace(brand, files={"offers": file}))

@@ -25,10 +25,12 @@ from api.jobs.valkey import client, running
 from api.queue import store
 from api.queue.records import EventRecord, JobRecord
 from api.services import scenarios
+from api.services.allocations import TABLES, request_allocation
 from api.services.brands import load_brand
 from api.settings import Settings
 from core.clock import SystemClock
 from core.ids import Entropy
+from routing.allocation import store as allocations
 from tests.builders import two_sites_one_item
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +135,28 @@ def test_a_killed_workers_scenario_is_ended_once_by_another(
         view = scenarios.run_view(session, ended.subject)
         assert view.run.outcome is not None
     assert running(home) is None  # even the server that the killed worker had started has ended
+
+
+def test_a_killed_workers_allocation_is_made_once_by_another(
+    sqlite_engine: Engine, entropy: Entropy, home: Path
+) -> None:
+    sessions = session_factory(sqlite_engine)
+    prepare(sessions, entropy)
+    with workers(sqlite_engine, home, 2):
+        with sessions.begin() as session:
+            asked = request_allocation(session, None, 1e-3, 0, CLOCK, entropy)
+            allocation, job = asked.allocation.id, asked.job.id
+        ring(sessions, home)
+        until(lambda: under_way(sessions, job))
+        with sessions.begin() as session:
+            assert allocations.table_of(session, allocation, "flows") is None
+        os.kill(holder(sessions, job), signal.SIGKILL)
+        until(lambda: read(sessions, job).state == "succeeded", PROMISE)
+    assert (read(sessions, job).attempts, ends(sessions, job)) == (2, 1)
+    with sessions.begin() as session:
+        kept = allocations.allocation_of(session, allocation)
+        assert kept.result is not None
+        assert all(allocations.table_of(session, allocation, table) for table in TABLES)
 
 
 def test_a_frozen_worker_that_wakes_up_late_writes_nothing(

@@ -11,7 +11,7 @@ import pytest
 from carriers.rates import RateBook
 from core.brand import Brand
 from core.folder.writer import complete
-from routing.costs import UnitCosts, unit_costs
+from routing.costs import CostBook, UnitCosts
 from routing.landed_cost.tariffs import Tariffs
 from tests.builders import two_sites_one_item
 from warehouses.geography import lane_km
@@ -23,7 +23,8 @@ EXPRESS, ECONOMY = 0, 1
 
 
 def costs_of(brand: Brand) -> UnitCosts:
-    return unit_costs(brand, RateBook.of(brand, brand.today), Tariffs.of(brand))
+    book = CostBook.of(brand, RateBook.of(brand, brand.today), Tariffs.of(brand))
+    return book.at(slice(0, None))
 
 
 def changed(brand: Brand, table: str, **cells: Any) -> Brand:

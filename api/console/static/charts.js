@@ -132,7 +132,25 @@
     };
   }
 
-  const DRAWN = { fan, waterfall, costs };
+  // Units served and unmet by bucket as stacked columns, and stock as a line on an axis of its own.
+  function buckets(data) {
+    const frame = base();
+    const points = (column) => data.buckets.map((row) => row[column]);
+    const column = (name, key, shade) => ({ name, type: "bar", stack: "asked", data: points(key), itemStyle: { color: shade }, barWidth: "64%" });
+    return {
+      ...frame,
+      xAxis: { type: "category", data: points("start"), ...frame.axis, axisLabel: { ...frame.axis.axisLabel, hideOverlap: true, formatter: (day) => new Date(day).toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" }) } },
+      yAxis: [frame.value, { ...frame.value, splitLine: { show: false } }],
+      tooltip: { ...frame.tooltip, valueFormatter: (value) => plain.format(value) },
+      series: [
+        column("Served", "served", color("harbor")),
+        column("Unmet", "unmet", color("c-unmet")),
+        { name: "Stock (right)", type: "line", yAxisIndex: 1, symbol: "none", data: points("stock"), lineStyle: { width: 2, color: color("ink-soft") }, itemStyle: { color: color("ink-soft") } },
+      ],
+    };
+  }
+
+  const DRAWN = { fan, waterfall, costs, buckets };
 
   const drawn = new Map();
 

@@ -163,3 +163,19 @@ def test_an_unknown_id_is_told_with_the_file_that_should_list_it(column: str, fi
     row = {"date": "2026-09-01", "region": "DE", "item": "MUG", "quantity": 1, column: "NEW"}
     with pytest.raises(BadInput, match=rf"demand\.parquet.*{file}\.csv lists, got 'NEW'"):
         Lines.of(shop(demand=[row]))
+
+
+def test_demand_of_long_ago_alone_is_told_as_such() -> None:
+    row = {"date": "2015-01-05", "region": "DE", "item": "MUG", "quantity": 1}
+    told = r"demand\.parquet.*no demand from 2021-09-13 to 2026-09-09, the 260 weeks.*of 2015-01-05"
+    with pytest.raises(BadInput, match=told):
+        Lines.of(shop(demand=[row]))
+    later = row | {"date": "2026-10-05"}
+    with pytest.raises(BadInput, match=r"no demand on or before 2026-09-09"):
+        Lines.of(shop(demand=[later]))
+
+
+def test_a_folder_that_holds_csv_is_told_so() -> None:
+    row = {"date": "2026-10-05", "region": "DE", "item": "MUG", "quantity": 1}
+    with pytest.raises(BadInput, match=r"^demand\.csv:0:0: no demand on or before"):
+        Lines.of(replace(shop(demand=[row]), files={"demand": "demand.csv"}))

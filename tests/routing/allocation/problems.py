@@ -1,12 +1,12 @@
 """Random allocation problems with every feature, and oracles that share no code with us."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from routing.allocation.problem import (
     BUY,
@@ -16,6 +16,7 @@ from routing.allocation.problem import (
     NOWHERE,
     RELEASE,
     Axes,
+    Consignments,
     Demands,
     Limits,
     Pools,
@@ -215,16 +216,70 @@ def oracle(problem: Problem) -> float:
             made[name][row, column] += amount
     asked = np.bincount(problem.segments.demand, problem.segments.units, minlength=sizes["demand"])
     finite = np.isfinite(flat)
-    found = linprog(
-        [cost for cost, *_ in columns],
-        A_ub=made["row"][finite],
-        b_ub=flat[finite],
-        A_eq=np.concatenate([made["pool"], made["demand"]]),
-        b_eq=np.concatenate([problem.pools.units, asked]),
-        bounds=[(0, most) for _, most, _ in columns],
+    kept = np.concatenate([made["pool"], made["demand"]]), made["row"][finite]
+    units = np.concatenate([problem.pools.units, asked])
+    cost = np.array([cost for cost, *_ in columns])
+    most = np.array([most for _, most, _ in columns])
+    if not problem.consignments.any:
+        found = linprog(
+            cost, A_ub=kept[1], b_ub=flat[finite], A_eq=kept[0], b_eq=units,
+            bounds=[(0, limit) for limit in most],
+        )  # fmt: skip
+        assert found.fun is not None, found.message
+        return float(found.fun)
+    departures = _departures(problem, len(columns))
+    wide = [np.pad(rows, ((0, 0), (0, len(departures.cost)))) for rows in kept]
+    whole = milp(
+        np.concatenate([cost, departures.cost]),
+        constraints=[
+            LinearConstraint(wide[0], units, units),
+            LinearConstraint(wide[1], ub=flat[finite]),
+            LinearConstraint(departures.rows, ub=0.0),
+        ],
+        bounds=Bounds(0.0, np.concatenate([most, np.full(len(departures.cost), np.inf)])),
+        integrality=np.repeat([0, 1], [len(cost), len(departures.cost)]),
     )
-    assert found.fun is not None, found.message
-    return float(found.fun)
+    assert whole.fun is not None, whole.message
+    return float(whole.fun)
+
+
+@dataclass(frozen=True, eq=False)
+class _Departures:
+    """Columns for departures and containers, by lane and bucket, and the rows of both."""
+
+    cost: NDArray[np.float64]
+    rows: NDArray[np.float64]
+
+
+def _departures(problem: Problem, columns: int) -> _Departures:
+    """Each departure that carries a unit is one, and holds as much as its containers."""
+    lanes, buckets = problem.limits.lane_m3.shape
+    begin = columns - len(problem.segments.units) - problem.limits.storage_m3.size
+    first = begin - len(problem.transfers.cost)
+    size, count = problem.consignments.container_m3, lanes * buckets
+    rows = np.zeros((2 * count, columns + 2 * count))
+    moved = problem.transfers
+    for at in np.flatnonzero(moved.kind == MOVE):
+        row = moved.row[at] - problem.limits.lane_begin
+        rows[row, first + at] = 1.0
+        rows[count + row, first + at] = moved.use[at] if size[moved.lane[at]] > 0 else 0.0
+    for row in range(count):
+        rows[row, columns + row] = -float(problem.throughput.sum()) - 1.0
+        rows[count + row, columns + count + row] = -size[row // buckets]
+    of_lane = np.repeat(np.arange(lanes), buckets)
+    fixed, container = problem.consignments.fixed_cost, problem.consignments.container_cost
+    return _Departures(np.concatenate([fixed[of_lane], container[of_lane]]), rows)
+
+
+def departing(seed: int, buckets: int = 3, **sizes: int) -> Problem:
+    """A random problem in which departures have fixed costs and go in whole containers."""
+    problem = random_problem(seed, buckets=buckets, **sizes)
+    rng = np.random.default_rng(seed)
+    lanes = len(problem.limits.lane_m3)
+    size = np.where(rng.random(lanes) < 0.6, rng.uniform(4, 20, lanes), 0.0)
+    cost = np.where(size > 0, rng.uniform(5, 40, lanes), 0.0)
+    fixed = np.where(rng.random(lanes) < 0.7, rng.uniform(1, 15, lanes), 0.0)
+    return replace(problem, consignments=Consignments(fixed, size, cost))
 
 
 def brute_force(problem: Problem) -> float:

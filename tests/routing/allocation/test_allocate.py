@@ -20,7 +20,7 @@ from routing.allocation.explain import NO_STOCK, STOCK_USED_UP
 from routing.allocation.inputs import problem_of
 from routing.allocation.problem import Problem
 from routing.allocation.result import Allocation
-from routing.costs import unit_costs
+from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 from tests.builders import two_sites_one_item
 from tests.routing.allocation.problems import oracle
@@ -32,8 +32,8 @@ def table(brand: Brand, name: str, rows: Sequence[Mapping[str, object]]) -> Bran
 
 def problem(brand: Brand) -> Problem:
     tariffs = Tariffs.of(brand)
-    costs = unit_costs(brand, RateBook.of(brand, brand.today), tariffs)
-    return problem_of(brand, costs, tariffs, brand.table("forecast"))
+    book = CostBook.of(brand, RateBook.of(brand, brand.today), tariffs)
+    return problem_of(brand, book, tariffs, brand.table("forecast"))
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def test_the_objective_is_the_sum_of_its_costs_and_of_the_flows(taught: Allocati
     assert taught.objective == pytest.approx(sum(costs.values()))
     shipped = (flows["quantity"] * flows["unit_cost"]).sum()
     lost = (unmet["quantity"] * unmet["penalty"]).sum()
-    rest = costs["storage"] + costs["moves"] + costs["fixed"]
+    rest = costs["storage"] + costs["moves"] + costs["purchases"] + costs["fixed"]
     assert taught.objective == pytest.approx(shipped + lost + rest, rel=1e-6)
 
 
-def test_no_flow_leaves_more_than_the_stock_and_arrivals_of_its_site(
+def test_no_item_leaves_more_than_its_stock_arrivals_and_purchases(
     teaching: Brand, taught: Allocation
 ) -> None:
     keys = ["item"]
@@ -95,6 +95,7 @@ def test_no_flow_leaves_more_than_the_stock_and_arrivals_of_its_site(
     inbound = teaching.table("inbound")
     due = inbound[inbound["due"] < end].groupby(keys)["quantity"].sum()
     held = teaching.table("stock").groupby(keys)["on_hand"].sum().add(due, fill_value=0)
+    held = held.add(taught.purchases.groupby(keys)["needed"].sum(), fill_value=0)
     leaving = taught.flows.groupby(keys)["quantity"].sum()
     assert (leaving <= held.reindex(leaving.index) + 1e-6).all()
 
@@ -117,7 +118,9 @@ def test_the_tables_have_the_columns_that_others_read(taught: Allocation, tmp_pa
     unmet = pd.read_parquet(tmp_path / "unmet.parquet")
     assert {"region", "item", "quantity", "reason"} <= set(unmet.columns)
     prices = pd.read_parquet(tmp_path / "prices.parquet")
-    assert list(prices.columns) == ["kind", "item", "site", "service", "price"]
+    assert list(prices.columns) == [
+        "kind", "bucket", "item", "site", "to_site", "service", "price",
+    ]  # fmt: skip
 
 
 def test_the_same_brand_gives_the_same_plan(teaching: Brand, taught: Allocation) -> None:
@@ -147,8 +150,10 @@ def test_every_bucket_of_the_horizon_counts_and_none_beyond_it() -> None:
 
 def test_a_forecast_of_another_time_is_refused() -> None:
     rows = [{"start": "2020-01-06", "region": "DE", "item": "MUG", "mean": 10}]
-    with pytest.raises(BadInput, match=r"forecast\.parquet.*horizon"):
-        problem(table(two_sites_one_item(), "forecast", rows))
+    brand = table(two_sites_one_item(), "forecast", rows)
+    for file in ("forecast.parquet", "forecast.csv"):
+        with pytest.raises(BadInput, match=rf"^{file}:0:0: .*horizon"):
+            problem(replace(brand, files={"forecast": file}))
 
 
 def test_arrivals_within_the_horizon_add_to_stock_in_the_customs_state_of_their_site() -> None:
@@ -302,6 +307,45 @@ def test_stock_whose_bond_has_ended_stays_where_it_is() -> None:
         changed = table(brand.with_table("sites", complete("sites", sites)), "stock", [row])
         kept[row["bonded_since"]] = allocate(changed).flows["quantity"].sum()
     assert kept == {"2026-08-01": 0.0, "2026-08-20": 20.0}
+
+
+def bonded_bangkok(bond_days: float) -> Brand:
+    """Thailand wants 30 mugs in the last week; Hamburg sends 10 a week, into bond in Bangkok."""
+    brand = two_sites_one_item()
+    sites = brand.table("sites").assign(customs=["free", "bonded"], bond_days=[np.nan, bond_days])
+    lane = {"from_site": "DE-HAM", "to_site": "TH-BKK", "service": "ECONOMY",
+            "transit_days": 7, "cost_per_unit": 0.1, "capacity_m3": 0.01}  # fmt: skip
+    rows = [{"start": "2026-09-28", "region": "TH", "item": "MUG", "mean": 30}]
+    brand = table(table(brand, "lanes", [lane]), "forecast", rows)
+    brand = table(brand, "stock", [{"site": "DE-HAM", "item": "MUG", "on_hand": 50}])
+    return brand.with_table("sites", complete("sites", sites))
+
+
+def test_goods_that_move_into_bond_are_released_or_shipped_before_it_ends() -> None:
+    """Those that come in by 14 September may stay for two weeks: they leave bond, duty paid."""
+    brand = bonded_bangkok(14)
+    made = allocate(brand, gap=1e-6)
+    units = made.flows.groupby("customs")["quantity"].sum()
+    assert units.to_dict() == {"bonded": 20.0, "free": 10.0}
+    released = 10 * 0.30 * 12.0
+    from_bond = made.flows[made.flows["customs"] == "bonded"]
+    assert made.costs["duty"] > released
+    assert (from_bond["unit_cost"] > 0.30 * 12.0).all()
+    asked = problem(brand)
+    assert made.objective == pytest.approx(oracle(asked) + asked.fixed_cost.sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("days", [np.nan, 21.0, 28.0, 1000.0])
+def test_a_bond_that_outlasts_the_horizon_changes_nothing(days: float) -> None:
+    made = allocate(bonded_bangkok(days), gap=1e-6)
+    assert set(made.flows["customs"]) == {"bonded"}
+    assert len(problem(bonded_bangkok(days)).pools.item) == 2 * 4
+
+
+def test_goods_in_a_bond_of_a_week_can_be_used_only_as_they_come_in_or_released() -> None:
+    made = allocate(bonded_bangkok(7), gap=1e-6)
+    units = made.flows.groupby("customs")["quantity"].sum()
+    assert units.to_dict() == {"bonded": 10.0, "free": 20.0}
 
 
 def test_a_forecast_by_week_is_planned_by_week_whatever_the_bucket_of_the_brand() -> None:

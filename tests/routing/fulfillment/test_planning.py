@@ -42,9 +42,19 @@ def sites(made: Plan) -> list[str]:
 
 def dear_stock(site: str, price: float) -> Prices:
     names = ("DE-HAM", "TH-BKK")
-    stock = np.array([[price if name == site else 0.0 for name in names]])
-    services = ("EXPRESS", "ECONOMY")
-    return Prices(("MUG",), names, services, stock, np.zeros(2), np.zeros((2, 2)))
+    stock = np.array([[[price if name == site else 0.0] for name in names]])
+    return Prices(
+        items=("MUG",),
+        sites=names,
+        services=("EXPRESS", "ECONOMY"),
+        lanes=(),
+        buckets=(date(2026, 9, 7),),
+        stock=stock,
+        outbound=np.zeros((2, 1)),
+        carrier_kg=np.zeros((2, 2, 1)),
+        lane_m3=np.zeros((0, 1)),
+        storage_m3=np.zeros((2, 1)),
+    )
 
 
 def test_the_near_site_serves_at_the_lowest_full_cost() -> None:
