@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     durable: bool = Field(False, description="SQLite flushes to disk on each commit")
     max_body_bytes: int = Field(MIB, ge=1024, description="Largest request body")
     hold_minutes: int = Field(30, ge=1, le=24 * 60, description="How long a reservation holds")
+    allocation_hands: int = Field(
+        0, ge=0, le=64, description="How many other workers an allocation may ask for help"
+    )
     carrier_secrets: dict[str, SecretStr] = Field(
         default_factory=dict, description="JSON object: carrier to secret of its signed events"
     )

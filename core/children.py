@@ -1,6 +1,7 @@
 """Children: processes of ours that answer packages, each with one thread, and end with us."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -54,12 +55,16 @@ class Child:
         self.send(content)
         return self.answer()
 
-    def end(self) -> None:
-        """Ends the process: at once when it waits, after its work when it works."""
+    def ready(self, seconds: float) -> bool:
+        """Returns whether the next answer begins, or the process ends, within so many seconds."""
+        return bool(select.select([_pipe(self._process.stdout)], [], [], seconds)[0])
+
+    def end(self, patience: float = ENDS_SECONDS) -> None:
+        """Ends the process: at once when it waits, else after its work or so many seconds."""
         with suppress(OSError):
             _pipe(self._process.stdin).close()
         try:
-            self._process.wait(ENDS_SECONDS)
+            self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -10,6 +10,7 @@ from api.commands.output import emit, err, json_option
 from api.database import session_factory
 from api.jobs.doorbell import Doorbell
 from api.jobs.entry import worker_name
+from api.jobs.exchange import Exchange
 from api.jobs.runner import Runner
 from api.jobs.worker import Worker
 from api.settings import Settings
@@ -27,7 +28,10 @@ def command(burst: bool, attended: bool, as_json: bool) -> None:
     logging.getLogger("api.jobs").setLevel(logging.INFO)
     settings = Settings()
     with open_database(settings) as engine, Doorbell(settings) as doorbell:
-        runner = Runner(session_factory(engine), SystemClock(), worker_name())
+        runner = Runner(
+            session_factory(engine), SystemClock(), worker_name(),
+            exchange=Exchange(doorbell, settings.allocation_hands),
+        )  # fmt: skip
         if not (as_json or burst or attended):
             err.print(f"Worker {runner.worker} waits for jobs; Ctrl-C ends it.")
         worked = Worker(runner, doorbell).work(burst)

@@ -29,6 +29,7 @@ _QUIET_POLLS = 25  # a comment about every ten seconds tells proxies that the st
 JOB_LABELS: Mapping[str, str] = {
     "forecast.partition": "Part of a forecast",
     "forecast.run": "Forecast",
+    "allocation.hand": "Part of an allocation",
     "allocation.run": "Allocation",
     "scenario.run": "Scenario",
 }

@@ -5,6 +5,7 @@ from typing import Any
 from sqlmodel import Session
 
 from api.jobs.context import JobContext
+from api.jobs.hired import hired
 from api.services.allocations import earlier_prices
 from api.services.brands import brand_version, current_brand
 from api.services.forecasts import as_parquet, forecast_table
@@ -30,7 +31,13 @@ def run(context: JobContext) -> dict[str, Any]:
         brand, forecast = _planned(session, version)
         start = earlier_prices(session)
     made = allocate(
-        _what_if(brand, asked), seed=asked.seed, report=context.report, gap=asked.gap, start=start
+        _what_if(brand, asked),
+        seed=asked.seed,
+        report=context.report,
+        gap=asked.gap,
+        workers=1 + (context.exchange.hands if context.exchange else 0),
+        members=hired(context),
+        start=start,
     )
     outcome = store.Outcome(
         result=made.document(),

@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session
 
 from api.database import SessionFactory
+from api.jobs.exchange import Exchange
 from core.clock import Clock
 
 Write = Callable[[Session], None]
@@ -35,7 +36,7 @@ class JobContext:
 
     `session_factory` opens sessions: a handler reads through short ones of its own. What it wants
     to keep it passes to `on_finish`, which runs in the transaction that ends the job: a worker
-    that lost its lease writes nothing.
+    that lost its lease writes nothing. Through `exchange` it meets other workers, if there is one.
     """
 
     job_id: str
@@ -44,6 +45,7 @@ class JobContext:
     session_factory: SessionFactory
     clock: Clock
     tell: Tell
+    exchange: Exchange | None = None
     writes: list[Write] = field(default_factory=list)
 
     def report(self, share: float, doing: str) -> None:

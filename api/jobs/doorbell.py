@@ -21,6 +21,7 @@ from api.settings import Settings
 ENTRY = "api.jobs.entry.run_job"
 QUEUE = "entrepot"
 
+_PATIENCE = 10.0  # seconds
 _KEPT_SECONDS = 3600  # of a wake-up that nobody heard; the job waits in the database
 _log = logging.getLogger(__name__)
 
@@ -72,6 +73,12 @@ class Doorbell:
             self._lost(error)
             raise ConnectionError("Redis is away.") from error
 
+    def connect(self) -> redis.Redis:
+        """Returns a client of its own of the same Redis; raises `ConnectionError`."""
+        if (url := self._url()) is None:
+            raise ConnectionError("Redis is away.")
+        return client(url, _PATIENCE)
+
     def close(self) -> None:
         """Hangs up, and stops the embedded server if this process owns it."""
         if self._queue is not None:
@@ -82,13 +89,15 @@ class Doorbell:
 
     def _connected(self) -> Queue | None:
         if self._queue is None:
-            url = self._embedded.url(patience_seconds=0.0) if self._embedded else self._given
-            if url is None:
+            if (url := self._url()) is None:
                 return None
-            queue = Queue(QUEUE, connection=client(url, 10.0), serializer=JSONSerializer)
+            queue = Queue(QUEUE, connection=client(url, _PATIENCE), serializer=JSONSerializer)
             queue.connection.ping()
             self._queue, self._silent = queue, False
         return self._queue
+
+    def _url(self) -> str | None:
+        return self._embedded.url(patience_seconds=0.0) if self._embedded else self._given
 
     def _lost(self, error: Exception) -> None:
         self._queue = None

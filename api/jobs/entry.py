@@ -4,6 +4,8 @@ import os
 import socket
 
 from api.database import engine_for, session_factory
+from api.jobs.doorbell import Doorbell
+from api.jobs.exchange import Exchange
 from api.jobs.runner import Runner
 from api.settings import Settings
 from core.clock import SystemClock
@@ -17,7 +19,10 @@ def run_job(job: str) -> bool:
     settings = Settings()
     engine = engine_for(settings.database, settings.durable)
     try:
-        return Runner(session_factory(engine), SystemClock(), worker_name()).run(job)
+        with Doorbell(settings) as doorbell:
+            exchange = Exchange(doorbell, settings.allocation_hands)
+            sessions = session_factory(engine)
+            return Runner(sessions, SystemClock(), worker_name(), exchange=exchange).run(job)
     finally:
         engine.dispose()
 

@@ -10,6 +10,7 @@ Handler = Callable[[JobContext], dict[str, Any]]
 """Does the work and returns the job's result as JSON; safe to run twice."""
 
 JOB_KINDS: dict[str, str] = {
+    "allocation.hand": "api.jobs.hands",
     "allocation.run": "api.jobs.allocations",
     "forecast.partition": "api.jobs.partitions",
     "forecast.run": "api.jobs.forecasts",

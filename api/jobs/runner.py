@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.database import SessionFactory
 from api.jobs.context import CancelRequested, JobContext, LeaseLost, WorkerStopping
+from api.jobs.exchange import Exchange
 from api.jobs.kinds import JOB_KINDS, handler_of
 from api.queue import store
 from api.queue.records import JobRecord
@@ -31,12 +32,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Works on jobs in the name of one worker; `stopping` is set when the worker shall end."""
+    """Works on jobs in the name of one worker; `stopping` is set when the worker shall end.
+
+    Jobs that could use other workers do without them where there is no `exchange`.
+    """
 
     session_factory: SessionFactory
     clock: Clock
     worker: str
     stopping: threading.Event = field(default_factory=threading.Event)
+    exchange: Exchange | None = None
 
     def run(self, job: str) -> bool:
         """Works on one job to some end; returns whether it was there for the taking."""
@@ -70,6 +75,7 @@ class Runner:
             session_factory=self.session_factory,
             clock=self.clock,
             tell=_Teller(self, held, heart),
+            exchange=self.exchange,
         )
         try:
             heart.check()

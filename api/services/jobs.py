@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from api.queue.records import JobRecord
 
 _RESULTS: Mapping[str, str] = {
+    "allocation.hand": "/v1/allocations/",
     "allocation.run": "/v1/allocations/",
     "forecast.partition": "/v1/forecasts/",
     "forecast.run": "/v1/forecasts/",

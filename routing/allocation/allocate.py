@@ -9,6 +9,7 @@ import pandas as pd
 from carriers.rates import RateBook
 from core.brand import Brand
 from inventory.demand.forecast import forecast as forecast_demand
+from routing.allocation.crew import Members, hands
 from routing.allocation.inputs import problem_of
 from routing.allocation.prices import Prices, rows_of
 from routing.allocation.problem import Floats, Problem
@@ -37,16 +38,17 @@ def allocate(
     report: Report | None = None,
     gap: float = GAP,
     workers: int = 1,
+    members: Members = hands,
     start: Prices | None = None,
 ) -> Allocation:
     """Returns a plan of a brand over its horizon within `gap` of the best, with prices and proof.
 
     Demand is `forecast` (layout of `forecast.parquet`); without one the brand's own forecast
     counts, and without that it is computed from past demand with `seed`. `time_limit` in seconds
-    stops at the best plan so far, with its honest gap; any number of `workers` (processes) gives
-    the same plan. `start` are prices of an earlier run to begin at: they change how soon a plan is
-    proven, and which of the plans within `gap` is found. Raises `BadInput` where the brand lacks
-    what the plan needs.
+    stops at the best plan so far, with its honest gap; any number of `workers` (processes)
+    gives the same plan, wherever `members` takes them from. `start` are prices of an earlier run to
+    begin at: they change how soon a plan is proven, and which of the plans within `gap` is found.
+    Raises `BadInput` where the brand lacks what the plan needs.
     """
     tell = report or _silent
     expected = demand_forecast(brand, seed, report) if forecast is None else forecast
@@ -65,6 +67,7 @@ def allocate(
         report=_proving(tell, gap),
         time_limit=time_limit,
         workers=workers,
+        members=members,
     )
     solved = time.perf_counter()
     tell(_SOLVED_SHARE, "Explaining")

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from routing.allocation.answers import Answering, Reply, Terms, Worth
-from routing.allocation.crew import answering, hands
+from routing.allocation.crew import Members, answering, hands
 from routing.allocation.exact import relaxed
 from routing.allocation.master import Answers, Mixture, mixture
 from routing.allocation.problem import Floats, Ints, Problem, only, summed, with_limits
@@ -88,6 +88,7 @@ class Decomposition:
         start: Floats | None = None,
         groups: int = 0,
         workers: int = 1,
+        members: Members = hands,
     ) -> None:
         limits = problem.limits
         self._rows = np.flatnonzero(np.isfinite(limits.flat)).astype(np.int32)
@@ -96,13 +97,14 @@ class Decomposition:
         self._groups = groups or max(1, min(most, -(-problem.items // ITEMS_OF_GROUP)))
         self._most = max(ANSWERS, -(-ANSWERS_OF_LIMIT * len(self._rows) // self._groups))
         self._terms = Terms.of(problem, self._groups, self._rows)
-        self._open = ExitStack()
-        children = self._open.enter_context(hands(min(workers, len(self._terms.begins))))
         known = start is not None
-        begin = start if start is not None else sample_prices(problem, seed)
-        self._items: Answering = answering(problem, self._terms, children)
-        self._price = np.minimum(begin, limits.soft)
-        self._answers = _answers(self._reply(self._price, idle=True), 0)
+        with ExitStack() as opening:
+            roll = opening.enter_context(members(min(workers, len(self._terms.begins))))
+            begin = start if start is not None else sample_prices(problem, seed)
+            self._items: Answering = answering(problem, self._terms, roll())
+            self._price = np.minimum(begin, limits.soft)
+            self._answers = _answers(self._reply(self._price, idle=True), 0)
+            self._open = opening.pop_all()
         self._watched = self._price[self._rows] > 0
         self._best, self._best_price, self._round = -np.inf, self._price, 0
         self._drawn = DRAWN_NEAR if known or _is_large(problem) else DRAWN_FIRST

@@ -3,6 +3,7 @@
 It is started by `crew.Crew` and imports no more than answering needs.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.children import serve
@@ -54,12 +55,13 @@ class Hand:
     def answer(self, content: memoryview) -> Pieces:
         """Returns the answer to a package."""
         asked, *given = unpack(content, KINDS)
+        return packed(self.told(str(asked), given))
+
+    def told(self, asked: str, given: Sequence[Any]) -> Any:
+        """Returns what the items answer; `True` once they are held."""
         if asked == BEGIN:
             self._household = Household(*given)
-            return packed(True)
-        return packed(self._asked(str(asked), given))
-
-    def _asked(self, asked: str, given: list[Any]) -> Any:
+            return True
         if self._household is None:
             raise ValueError("Expected items before prices.")
         if asked not in METHODS:

@@ -4,7 +4,6 @@ Whatever found the plan, the proof is made here again: at the prices of the resu
 what is cheapest for it, and that cost less what the limits are worth is a bound on every plan.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from routing.allocation.carried import Earlier
 from routing.allocation.checks import check
 from routing.allocation.consignments import by_volume, with_departures, with_fewer
 from routing.allocation.containers import container_bound
+from routing.allocation.crew import Members, hands
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
 from routing.allocation.plan import Plan
@@ -51,8 +51,6 @@ ROUNDING = 1e-6
 """Share of the cost by which sums and solvers may be off."""
 
 Report = Callable[[float, str], None]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +88,18 @@ def solve(
     time_limit: float | None = None,
     method: str = "",
     workers: int = 1,
+    members: Members = hands,
 ) -> Solution:
     """Returns a plan within `gap` of the best one, or the best plan found in `time_limit` seconds.
 
     `start` is what to begin with: earlier prices, [row], or an earlier plan with its problem and
     prices; `method` asks for `exact` or `decomposition`; any number of `workers` gives the same
-    plan.
+    plan, wherever `members` takes them from: without a word, from processes of this machine.
     Raises `BadInput` where the arrays cannot be solved as they stand.
     """
     check(problem)
     if problem.consignments.any:
-        return _consigned(problem, gap, seed, start, report, time_limit, method, workers)
+        return _consigned(problem, gap, seed, start, report, time_limit, method, workers, members)
     deadline = None if time_limit is None else time.perf_counter() + time_limit
     chosen = method or ("exact" if problem.columns <= EXACT_COLUMNS else "decomposition")
     if problem.decide.any():
@@ -113,7 +112,8 @@ def solve(
         again = replanned(problem, start, gap, seed)
         if again is not None:
             return _told(problem, again.plan, again.price, again.worth, AGAIN, again.rounds)
-    return _decomposed(problem, gap, seed, _prices(problem, start), report, deadline, 0, workers)
+    begin = _prices(problem, start)
+    return _decomposed(problem, gap, seed, begin, report, deadline, 0, workers, members)
 
 
 def _prices(problem: Problem, start: Floats | Earlier | None) -> Floats | None:
@@ -131,12 +131,12 @@ def _consigned(
     time_limit: float | None,
     method: str,
     workers: int,
+    members: Members,
 ) -> Solution:
     """Returns a plan whose departures are whole; bound and prices are those by the m3."""
     deadline = None if time_limit is None else time.perf_counter() + time_limit
-    near = solve(
-        by_volume(problem), SMOOTH_SHARE * gap, seed, start, report, time_limit, method, workers
-    )
+    smooth, share = by_volume(problem), SMOOTH_SHARE * gap
+    near = solve(smooth, share, seed, start, report, time_limit, method, workers, members)
     opened = _without(problem, ~near.is_open) if problem.decide.any() else problem
     fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
     best = with_fewer(opened, near.plan.copy())
@@ -145,7 +145,7 @@ def _consigned(
         if left is not None and left <= 0:
             break
         paid = with_departures(opened, best)
-        again = solve(paid, SMOOTH_SHARE * gap, seed, near.price, report, left, method, workers)
+        again = solve(paid, share, seed, near.price, report, left, method, workers, members)
         made = with_fewer(opened, again.plan)
         if made.flow_cost(opened) >= best.flow_cost(opened) * (1.0 - WORTHWHILE * gap):
             break
@@ -265,15 +265,10 @@ def _decomposed(
     deadline: float | None,
     groups: int = 0,
     workers: int = 1,
+    members: Members = hands,
 ) -> Solution:
-    try:
-        with Decomposition(problem, seed, start, groups, workers) as loop:
-            return _closed_in(problem, loop, gap, report, deadline)
-    except OSError:
-        if workers < 2:
-            raise
-        _log.warning("A process of the allocation died; its work is done here instead.")
-    return _decomposed(problem, gap, seed, start, report, deadline, groups)
+    with Decomposition(problem, seed, start, groups, workers, members) as loop:
+        return _closed_in(problem, loop, gap, report, deadline)
 
 
 def _closed_in(

@@ -31,7 +31,11 @@ def test_the_environment_names_another_deployment(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ENTREPOT_MAX_BODY_BYTES", "many"), ("ENTREPOT_HOLD_MINUTES", "0")],
+    [
+        ("ENTREPOT_MAX_BODY_BYTES", "many"),
+        ("ENTREPOT_HOLD_MINUTES", "0"),
+        ("ENTREPOT_ALLOCATION_HANDS", "-1"),
+    ],
 )
 def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)

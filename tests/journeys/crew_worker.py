@@ -1,0 +1,32 @@
+"""A worker that decomposes small brands, and takes its time for each round of a crew: so that it
+can be killed in the middle of one.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from api.cli import main
+from api.jobs import hired
+from routing.allocation import networks, solve
+from routing.allocation.answers import Part
+from routing.allocation.crew import Crew
+from routing.allocation.problem import Floats
+
+EXACT_COLUMNS, BLOCK_ARCS = 0, 300
+ROUND_SECONDS = 0.4
+
+_parts = Crew.parts
+
+
+def slow_parts(crew: Crew, price: Floats, idle: bool) -> Sequence[Part]:
+    """Waits, then asks the crew."""
+    time.sleep(ROUND_SECONDS)
+    return _parts(crew, price, idle)
+
+
+if __name__ == "__main__":
+    hired.COME_SECONDS = float(sys.argv.pop(1))
+    solve.EXACT_COLUMNS, networks.BLOCK_ARCS = EXACT_COLUMNS, BLOCK_ARCS
+    Crew.parts = slow_parts  # type: ignore[method-assign, assignment]
+    main(["worker", *sys.argv[1:]])
