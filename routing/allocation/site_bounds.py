@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from routing.allocation.networks import lean_type
 from routing.allocation.problem import (
     BUY,
     CARRY,
@@ -20,7 +21,6 @@ from routing.allocation.problem import (
     MOVE,
     NOWHERE,
     RELEASE,
-    Bools,
     Floats,
     Ints,
     Problem,
@@ -79,7 +79,7 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class _Offers:
-    """What can leave pools: its value, most units, chain, and row of outbound units or NOWHERE."""
+    """What can leave pools, dearest first: value, most units, chain, outbound row or NOWHERE."""
 
     value: Floats
     most: Floats
@@ -183,7 +183,7 @@ class SiteBounds:
             services = np.arange(cost.shape[1])
             rows = problem.carrier_row[ships.pool][:, None] + problem.carrier_step * services
             cost += row[rows] * problem.weight_kg[problem.pools.item[ships.pool]][:, None]
-        return cost.min(axis=1, initial=np.inf)
+        return np.asarray(cost.min(axis=1, initial=np.inf))
 
     def _guesses(
         self, prices: Prices, moving: Floats, row: Floats, handed: Floats
@@ -208,7 +208,7 @@ class SiteBounds:
         """
         idle = self.idle_costs(row)
         offers = self._offers(demand, row, handed, idle)
-        used = taken(offers.chain, offers.value, offers.most, self._stock)
+        used = taken(offers.chain, offers.most, self._stock)
         own = np.zeros(len(row))
         shipped = np.flatnonzero(offers.row >= 0)
         own[: self.problem.limits.carrier_begin] = _marginal(
@@ -265,6 +265,7 @@ class SiteBounds:
         outbound = np.full(len(value), NOWHERE)
         outbound[: len(gained)] = problem.outbound_row[ships.pool]
         paying = np.flatnonzero(value > 0)
+        paying = paying[dearest_first(value[paying])]
         return _Offers(
             value[paying],
             most[paying].astype(float),
@@ -328,27 +329,38 @@ def _chains(problem: Problem) -> Ints:
     return chain
 
 
-def taken(group: Ints, value: Floats, units: Floats, most: Floats) -> Floats:
-    """Returns the units of each offer that are taken, dearest first, within what a group has."""
-    order, before = _queue(group, value, units)
-    taken = np.empty(len(units))
-    taken[order] = np.clip(most[group[order]] - before, 0.0, units[order])
-    return taken
+def dearest_first(value: Floats) -> Ints:
+    """Returns the order of offers by value, the dearest first."""
+    return np.argsort(-value, kind="stable")
+
+
+def taken(group: Ints, units: Floats, most: Floats) -> Floats:
+    """Returns the units of each offer that are taken within what its group has, [group].
+
+    Offers come dearest first.
+    """
+    order, before = _queue(group, units)
+    used = np.empty(len(units))
+    used[order] = np.clip(most[group[order]] - before, 0.0, units[order])
+    return used
 
 
 def _marginal(group: Ints, value: Floats, units: Floats, most: Floats) -> Floats:
     """Returns the value of the first unit of each group that is left over, never below 0."""
-    order, before = _queue(group, value, units)
+    first = dearest_first(value)
+    group, value, units = group[first], value[first], units[first]
+    order, before = _queue(group, units)
     beyond = order[before + units[order] > most[group[order]]]
     price = np.zeros(len(most))
     np.maximum.at(price, group[beyond], value[beyond])
     return price
 
 
-def _queue(group: Ints, value: Floats, units: Floats) -> tuple[Ints, Floats]:
-    """Returns the order of offers by group, dearest first, and the units before each of them."""
-    order = np.lexsort((-value, group))
-    queued = group[order]
-    total = np.concatenate([[0.0], np.cumsum(units[order])])
-    first = np.searchsorted(queued, queued)
-    return order, total[:-1] - total[first]
+def _queue(group: Ints, units: Floats) -> tuple[Ints, Floats]:
+    """Returns the order of offers by group, as they come, and the units before each of them."""
+    narrow = group.astype(lean_type(int(group.max(initial=0))))
+    order = np.argsort(narrow, kind="stable")
+    queued, total = group[order], np.concatenate([[0.0], np.cumsum(units[order])])
+    begins = np.flatnonzero(np.diff(queued, prepend=-1))
+    lengths = np.diff(begins, append=len(queued))
+    return order, total[:-1] - np.repeat(total[begins], lengths)

@@ -20,6 +20,7 @@ from routing.allocation.site_bounds import (
     Cut,
     Prices,
     SiteBounds,
+    dearest_first,
     taken,
 )
 
@@ -117,10 +118,11 @@ class Climb:
         """Returns the bound at these prices, the sites that are open in it, and its slope."""
         value = demand[self._demand[active]] - self._cost[active]
         offer = np.flatnonzero(value > 0)
+        offer = offer[dearest_first(value[offer])]
         rows, value = active[offer], value[offer]
         site, units = self._site[rows], self._units[self._demand[rows]]
-        units = taken(self._pool[rows], value, units, self._stock)
-        units = taken(site, value, units, self._room)
+        units = taken(self._pool[rows], units, self._stock)
+        units = taken(site, units, self._room)
         gain = self._fixed - summed(site, value * units, len(state))
         used = self._opened(gain, state, fewest)
         segments = self._problem.segments
@@ -139,4 +141,4 @@ class Climb:
         if missing > 0:
             free = np.flatnonzero((state == FREE) & ~used)
             used[free[np.argsort(gain[free], kind="stable")[:missing]]] = True
-        return used
+        return np.asarray(used)

@@ -26,6 +26,9 @@ STRETCHES, STEPS, BRANCH_STEPS = 12, 40, 30
 FINE = 1e-6
 """The gap of problems of one item, whose networks are solved exactly."""
 
+FEW = 4
+"""Where no more sites are to be decided, and items are many, networks are solved without a climb."""
+
 CUTS = 200
 """Cuts that are kept: the first one and the latest."""
 
@@ -81,6 +84,11 @@ class Sited(Generic[S]):
     bound: float
     proven: bool
 
+    @property
+    def gap(self) -> float:
+        """How far the plan may be from the best one, as a share of its cost."""
+        return max(0.0, self.cost - self.bound) / max(abs(self.cost), 1e-9)
+
     def plan(self, problem: Problem) -> Plan:
         """Returns the plan on all ships of the problem."""
         plan = Plan.empty(problem)
@@ -97,6 +105,17 @@ def sited(
 ) -> Sited[S]:
     """Returns the best network within `gap`, or the best that was found until the deadline."""
     return _Search(problem, gap, solve, report, deadline).best()
+
+
+def network(
+    problem: Problem, is_open: Bools, solve: "Solve[S]", start: Floats | None = None
+) -> Sited[S]:
+    """Returns one network solved; its bound is one on its own plans only."""
+    inner, shipped = opened(problem, is_open)
+    solution = solve(inner, start)
+    fixed = float(problem.fixed_cost[problem.decide & is_open].sum())
+    cost, bound = solution.flow_cost + fixed, solution.bound + fixed
+    return Sited(is_open, solution, shipped, cost, bound, proven=False)
 
 
 def opened(problem: Problem, is_open: Bools) -> tuple[Problem, Ints]:
@@ -178,6 +197,7 @@ class _Search(Generic[S]):
         self._branches: list[tuple[float, int, _Branch]] = []
         self._count = 0
         self._climb: Climb | None = None
+        self._price: Floats | None = None
 
     def best(self) -> Sited[S]:
         """Returns the best network, with the bound of all branches."""
@@ -197,7 +217,8 @@ class _Search(Generic[S]):
     def _known(self) -> Sited[S]:
         if self._found is None:
             self._try(np.ones(len(self._problem.decide), dtype=bool))
-        assert self._found is not None, "a network with every site open has a plan"
+        if self._found is None:
+            raise ArithmeticError("A network with every site open has no plan.")
         return self._found
 
     def _least_open(self) -> float:
@@ -215,9 +236,10 @@ class _Search(Generic[S]):
         return self._found.cost - self._gap * abs(self._found.cost)
 
     def _root(self) -> _Branch:
-        """Returns the branch of all choices, after the relaxation and, where it can be, the climb."""
+        """Returns the branch of all choices, after the relaxation and, if it may be, the climb."""
         problem = self._problem
         relaxed = self._solve(charged(problem), None)
+        self._price = relaxed.price
         cut = self._add(relaxed)
         state = np.where(problem.decide, FREE, OPEN)
         self._try(~problem.decide | (cut.gain < 0))
@@ -228,15 +250,14 @@ class _Search(Generic[S]):
         )
         self._try(~problem.decide | (used >= self._sent / 2.0))
         branch = _Branch(max(relaxed.bound, cut.least(state)), state, cut)
-        if is_apart(problem):
+        if is_apart(problem) and (problem.items == 1 or problem.decide.sum() > FEW):
             self._climb = Climb(self._bounds, cut)
-            branch = self._climbed(branch)
+            branch = self._climbed(branch, self._climb)
         return branch
 
-    def _climbed(self, branch: _Branch) -> _Branch:
+    def _climbed(self, branch: _Branch, climb: Climb) -> _Branch:
         """Returns the first branch after a climb, from which networks are rounded on the way."""
-        climb, length = self._climb, None
-        assert climb is not None
+        length: float | None = None
         for _ in range(STRETCHES):
             if self._late() or branch.bound >= self._cutoff:
                 break
@@ -251,7 +272,7 @@ class _Search(Generic[S]):
 
     def _rounded(self, often: Floats, state: Ints, fewest: int, more: int) -> Bools:
         """Returns as many sites as were open on the way, and some `more`: those that were most."""
-        count = max(int(round(float(often.sum()))), fewest) + more
+        count = max(round(float(often.sum())), fewest) + more
         rank = np.where(state == OPEN, np.inf, np.where(state == CLOSED, -np.inf, often))
         is_open = state == OPEN
         is_open[np.argsort(-rank, kind="stable")[:count]] = True
@@ -334,16 +355,13 @@ class _Search(Generic[S]):
         if key in self._tried:
             return np.inf
         self._tried.add(key)
-        inner, shipped = opened(self._problem, is_open)
-        start = self._found.solution.price if self._found is not None else None
-        solution = self._solve(inner, start)
-        fixed = float(self._problem.fixed_cost[self._problem.decide & is_open].sum())
-        cost, bound = solution.flow_cost + fixed, solution.bound + fixed
-        self._settled = min(self._settled, bound)
-        self._add(solution)
-        if self._found is None or cost < self._found.cost:
-            self._found = Sited(is_open, solution, shipped, cost, bound, proven=False)
-        return bound
+        start = self._price if self._found is None else self._found.solution.price
+        made = network(self._problem, is_open, self._solve, start)
+        self._settled = min(self._settled, made.bound)
+        self._add(made.solution)
+        if self._found is None or made.cost < self._found.cost:
+            self._found = made
+        return made.bound
 
     def _add(self, solution: S) -> Cut:
         prices = Prices(solution.demand_price, solution.stock_price, solution.price)

@@ -19,7 +19,7 @@ from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
 from routing.allocation.plan import Plan
 from routing.allocation.problem import Bools, Floats, Problem
 from routing.allocation.replan import replanned
-from routing.allocation.siting import FINE, sited
+from routing.allocation.siting import FINE, Solve, network, sited
 from routing.allocation.whole import whole_plan
 
 EXACT_COLUMNS = 50_000
@@ -33,6 +33,12 @@ ATTEMPTS = 4
 
 WHOLE_SECONDS = 20.0
 """Time for the proof of whole units of a small problem, unless somebody gives another."""
+
+PROGRAM_COLUMNS, PROGRAM_SECONDS = 20_000, 20.0
+"""Sites of problems with no more columns are decided in one program, if that takes no longer."""
+
+FINEST = 1e-7
+"""The gap of that program, where time allows."""
 
 DECIDED_SECONDS = 120.0
 """Time for the proof of which sites to open, unless somebody gives another."""
@@ -174,6 +180,11 @@ def _decided(
         left = max(end - time.perf_counter(), LEAST_SECONDS)
         return solve(network, inner_gap, seed, start, time_limit=left, workers=workers)
 
+    if problem.items > 1 and problem.columns <= PROGRAM_COLUMNS:
+        left = max(end - time.perf_counter(), 0.1)
+        made = _programmed(problem, gap, inner, min(left / 2.0, PROGRAM_SECONDS))
+        if made.proven:
+            return made
     found = sited(problem, gap, inner, report, end)
     return replace(
         found.solution,
@@ -183,6 +194,26 @@ def _decided(
         bound=_rounded(found.bound, found.cost),
         proven=found.proven,
     )
+
+
+def _programmed(problem: Problem, gap: float, inner: "Solve[Solution]", seconds: float) -> Solution:
+    """Returns the solution of one program over sites and units, unproven where time ran out."""
+    found = best_whole(problem, min(gap, FINEST), seconds)
+    made = network(problem, found.is_open, inner)
+    plan, cost = made.plan(problem), made.cost
+    if found.plan is not None and _keeps(problem, found.plan):
+        fixed = float(problem.fixed_cost[problem.decide & found.is_open].sum())
+        other = found.plan.flow_cost(problem) + fixed
+        plan, cost = (found.plan, other) if other < cost else (plan, cost)
+    solution = replace(
+        made.solution,
+        plan=plan,
+        is_open=found.is_open,
+        flow_cost=cost,
+        bound=_rounded(found.bound, cost),
+        method="exact",
+    )
+    return replace(solution, proven=found.proven or solution.gap <= gap)
 
 
 def _decomposed(
