@@ -27,7 +27,10 @@ FINE = 1e-6
 """The gap of problems of one item, whose networks are solved exactly."""
 
 FEW = 4
-"""Where no more sites are to be decided, and items are many, networks are solved without a climb."""
+"""Where no more sites are to be decided, networks of many items are solved without a climb."""
+
+COARSE, MOST_COARSE = 10.0, 0.01
+"""So many times the gap, and no more than this, suffices for the relaxation and a first look."""
 
 CUTS = 200
 """Cuts that are kept: the first one and the latest."""
@@ -63,8 +66,8 @@ class Solved(Protocol):
 
 S = TypeVar("S", bound=Solved)
 
-Solve = Callable[[Problem, Floats | None], S]
-"""Solves a problem without sites to be decided, beginning at prices [row] where there are any."""
+Solve = Callable[[Problem, float, Floats | None], S]
+"""Solves a problem without sites to be decided to a gap, from prices [row] if there are any."""
 
 Report = Callable[[float, str], None]
 
@@ -108,11 +111,11 @@ def sited(
 
 
 def network(
-    problem: Problem, is_open: Bools, solve: "Solve[S]", start: Floats | None = None
+    problem: Problem, is_open: Bools, gap: float, solve: "Solve[S]", start: Floats | None = None
 ) -> Sited[S]:
     """Returns one network solved; its bound is one on its own plans only."""
     inner, shipped = opened(problem, is_open)
-    solution = solve(inner, start)
+    solution = solve(inner, gap, start)
     fixed = float(problem.fixed_cost[problem.decide & is_open].sum())
     cost, bound = solution.flow_cost + fixed, solution.bound + fixed
     return Sited(is_open, solution, shipped, cost, bound, proven=False)
@@ -211,6 +214,10 @@ class _Search(Generic[S]):
         bound = min(self._least_open(), found.cost)
         return replace(found, bound=bound, proven=not self._branches)
 
+    @property
+    def _coarse(self) -> float:
+        return max(self._gap, min(COARSE * self._gap, MOST_COARSE))
+
     def _late(self) -> bool:
         return self._deadline is not None and time.perf_counter() > self._deadline
 
@@ -238,7 +245,7 @@ class _Search(Generic[S]):
     def _root(self) -> _Branch:
         """Returns the branch of all choices, after the relaxation and, if it may be, the climb."""
         problem = self._problem
-        relaxed = self._solve(charged(problem), None)
+        relaxed = self._solve(charged(problem), self._coarse, None)
         self._price = relaxed.price
         cut = self._add(relaxed)
         state = np.where(problem.decide, FREE, OPEN)
@@ -356,7 +363,11 @@ class _Search(Generic[S]):
             return np.inf
         self._tried.add(key)
         start = self._price if self._found is None else self._found.solution.price
-        made = network(self._problem, is_open, self._solve, start)
+        for gap in (self._gap,) if self._found is None else (self._coarse, self._gap):
+            made = network(self._problem, is_open, gap, self._solve, start)
+            start = made.solution.price
+            if made.gap <= self._gap or made.bound >= self._cutoff:
+                break
         self._settled = min(self._settled, made.bound)
         self._add(made.solution)
         if self._found is None or made.cost < self._found.cost:

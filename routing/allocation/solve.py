@@ -19,7 +19,7 @@ from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
 from routing.allocation.plan import Plan
 from routing.allocation.problem import Bools, Floats, Problem
 from routing.allocation.replan import replanned
-from routing.allocation.siting import FINE, Solve, network, sited
+from routing.allocation.siting import Solve, network, sited
 from routing.allocation.whole import whole_plan
 
 EXACT_COLUMNS = 50_000
@@ -174,11 +174,10 @@ def _decided(
     Prices are those of the network that was opened.
     """
     end = deadline or time.perf_counter() + DECIDED_SECONDS
-    inner_gap = min(gap, FINE) if problem.items == 1 else gap
 
-    def inner(network: Problem, start: Floats | None) -> Solution:
+    def inner(opened: Problem, near: float, start: Floats | None) -> Solution:
         left = max(end - time.perf_counter(), LEAST_SECONDS)
-        return solve(network, inner_gap, seed, start, time_limit=left, workers=workers)
+        return solve(opened, near, seed, start, time_limit=left, workers=workers)
 
     if problem.items > 1 and problem.columns <= PROGRAM_COLUMNS:
         left = max(end - time.perf_counter(), 0.1)
@@ -199,7 +198,7 @@ def _decided(
 def _programmed(problem: Problem, gap: float, inner: "Solve[Solution]", seconds: float) -> Solution:
     """Returns the solution of one program over sites and units, unproven where time ran out."""
     found = best_whole(problem, min(gap, FINEST), seconds)
-    made = network(problem, found.is_open, inner)
+    made = network(problem, found.is_open, gap, inner)
     plan, cost = made.plan(problem), made.cost
     if found.plan is not None and _keeps(problem, found.plan):
         fixed = float(problem.fixed_cost[problem.decide & found.is_open].sum())
