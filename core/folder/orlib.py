@@ -26,6 +26,9 @@ TODAY = date(2026, 9, 7)
 MOST_BYTES = 50_000_000
 MOST_CELLS = 5_000_000
 
+OPEN_CAPACITY = "capacity"
+"""Stands in some files where each warehouse has one of several published capacities."""
+
 Floats = NDArray[np.float64]
 
 
@@ -39,8 +42,11 @@ class Location:
     cost: Floats
 
 
-def read_orlib(path: Path) -> Brand:
+def read_orlib(path: Path, capacity: float | None = None) -> Brand:
     """Returns the brand that a file of OR-Library stands for.
+
+    `capacity` is that of warehouses whose file says `capacity` instead of a number (capa, capb,
+    capc).
 
     Every unit of demand has to be served: leaving one unmet costs more than opening any warehouse
     for it. Raises `BadInput` that names the line of what cannot be read.
@@ -51,16 +57,16 @@ def read_orlib(path: Path) -> Brand:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read as text.") from error
-    return brand_of(parse(text, path.name), path.stem)
+    return brand_of(parse(text, path.name, capacity), path.stem)
 
 
-def parse(text: str, name: str) -> Location:
+def parse(text: str, name: str, capacity: float | None = None) -> Location:
     """Returns the problem in the text of a file; `name` is told where something is wrong."""
     numbers = _Numbers(text, name)
     sites, regions = numbers.count("warehouses"), numbers.count("customers")
     if sites * regions > MOST_CELLS:
         numbers.fail(f"expected at most {MOST_CELLS:,} costs, got {sites:,} x {regions:,}")
-    warehouses = np.array([[numbers.amount("capacity"), numbers.amount("fixed cost")]
+    warehouses = np.array([[numbers.capacity(capacity), numbers.amount("fixed cost")]
                            for _ in range(sites)])  # fmt: skip
     rows = np.array([[numbers.amount("demand" if at == 0 else "cost") for at in range(sites + 1)]
                      for _ in range(regions)])  # fmt: skip
@@ -99,6 +105,16 @@ class _Numbers:
             told = f"expected a {what} >= 0, got {word[:30]!r}"
             raise BadInput([Problem(self._name, line, 0, told)])
         return value
+
+    def capacity(self, given: float | None) -> float:
+        """Returns the next number, or what was given where the file leaves it open."""
+        is_open = self._at < len(self._words) and self._words[self._at][1].lower() == OPEN_CAPACITY
+        if not is_open:
+            return self.amount("capacity")
+        self._at += 1
+        if given is None:
+            self.fail("this file leaves the capacity of warehouses open; give one (--capacity)")
+        return float(given or 0.0)
 
     def count(self, what: str) -> int:
         """Returns the next number as a count of at least one."""

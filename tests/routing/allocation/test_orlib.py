@@ -44,11 +44,20 @@ def test_the_command_writes_a_folder_that_is_sound(tmp_path: Path) -> None:
     assert check_folder(folder).problems == ()
 
 
+def test_a_capacity_that_the_file_leaves_open_is_given(tmp_path: Path) -> None:
+    """The files capa, capb and capc say `capacity`, as each stands for four problems."""
+    path = tmp_path / "capx.txt"
+    path.write_text("2 1\ncapacity 5\ncapacity 100\n4\n8 2\n")
+    assert allocate(read_orlib(path, 10.0)).objective == pytest.approx(13.0)
+    assert run(["import", "orlib", str(path), str(tmp_path / "a"), "--capacity", "10"]) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "end of the file"),
-        ("2 1\n10 5\ncapacity 100\n4\n8 2\n", "expected a capacity >= 0, got 'capacity'"),
+        ("2 1\n10 5\ncapacity 100\n4\n8 2\n", "leaves the capacity of warehouses open"),
+        ("2 1\n10 5\nmuch 100\n4\n8 2\n", "expected a capacity >= 0, got 'much'"),
         ("2 1\n10 5\n10 100\n4\n8 -2\n", "expected a cost >= 0"),
         ("2 1\n10 5\n10 100\n4\n8\n", "end of the file"),
         (TINY + "7\n", "expected the end of the file"),
