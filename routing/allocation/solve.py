@@ -171,8 +171,11 @@ def _decided(
 ) -> Solution:
     """Returns the solution of a problem with sites to be decided: opened as it pays, then solved.
 
-    Prices are those of the network that was opened.
+    Units are whole: a site packs no part of one. Prices are those of the network that was opened.
     """
+    limits = problem.limits
+    packed = np.floor(limits.outbound * (1.0 + ROUNDING**2))
+    problem = replace(problem, limits=replace(limits, outbound=packed))
     end = deadline or time.perf_counter() + DECIDED_SECONDS
 
     def inner(opened: Problem, near: float, start: Floats | None) -> Solution:
