@@ -33,13 +33,18 @@ def excel(file: Path, folder: Path, as_json: bool) -> None:
 @command.command("orlib")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("folder", type=Target(file_okay=False))
+@click.option(
+    "--capacity",
+    type=click.FloatRange(min=0.0),
+    help="Capacity of each warehouse, where the file leaves it open.",
+)
 @json_option
-def orlib(file: Path, folder: Path, as_json: bool) -> None:
+def orlib(file: Path, folder: Path, capacity: float | None, as_json: bool) -> None:
     """Write a brand folder from an OR-Library file of capacitated warehouse location.
 
     Warehouses become sites to be decided on, customers regions; all demand has to be served.
     """
-    brand = read_orlib(file)
+    brand = read_orlib(file, capacity)
     _write(brand, folder)
     counts = {name: len(brand.table(name)) for name in ("sites", "regions", "rates")}
     emit({"folder": str(folder), "counts": counts}, as_json, f"Wrote {folder}.")

@@ -26,12 +26,21 @@ TODAY = date(2026, 9, 7)
 MOST_BYTES = 50_000_000
 MOST_CELLS = 5_000_000
 
+OPEN_CAPACITY = "capacity"
+"""Stands in some files where each warehouse has one of several published capacities."""
+
+MOST_PLACES = 4
+"""Decimal places of capacities and demands, which are planned in such parts of a unit."""
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Location:
-    """Capacity and fixed cost of warehouses, demand of customers, cost [customer, warehouse]."""
+    """Capacity and fixed cost of warehouses, demand of customers, cost [customer, warehouse].
+
+    Capacity and demand are whole: in units, or in decimal parts of them.
+    """
 
     capacity: Floats
     fixed_cost: Floats
@@ -39,8 +48,11 @@ class Location:
     cost: Floats
 
 
-def read_orlib(path: Path) -> Brand:
+def read_orlib(path: Path, capacity: float | None = None) -> Brand:
     """Returns the brand that a file of OR-Library stands for.
+
+    `capacity` is that of warehouses whose file says `capacity` instead of a number (capa, capb,
+    capc).
 
     Every unit of demand has to be served: leaving one unmet costs more than opening any warehouse
     for it. Raises `BadInput` that names the line of what cannot be read.
@@ -51,22 +63,41 @@ def read_orlib(path: Path) -> Brand:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read as text.") from error
-    return brand_of(parse(text, path.name), path.stem)
+    return brand_of(parse(text, path.name, capacity), path.stem)
 
 
-def parse(text: str, name: str) -> Location:
+def parse(text: str, name: str, capacity: float | None = None) -> Location:
     """Returns the problem in the text of a file; `name` is told where something is wrong."""
     numbers = _Numbers(text, name)
     sites, regions = numbers.count("warehouses"), numbers.count("customers")
     if sites * regions > MOST_CELLS:
         numbers.fail(f"expected at most {MOST_CELLS:,} costs, got {sites:,} x {regions:,}")
-    warehouses = np.array([[numbers.units("capacity"), numbers.amount("fixed cost")]
+    warehouses = np.array([[numbers.capacity(capacity), numbers.amount("fixed cost")]
                            for _ in range(sites)])  # fmt: skip
-    rows = np.array([[numbers.units("demand"), *(numbers.amount("cost") for _ in range(sites))]
+    rows = np.array([[numbers.amount("demand"), *(numbers.amount("cost") for _ in range(sites))]
                      for _ in range(regions)])  # fmt: skip
     numbers.end()
     _check_room(warehouses[:, 0], rows[:, 0], name)
-    return Location(warehouses[:, 0], warehouses[:, 1], rows[:, 0], rows[:, 1:])
+    parts = _parts(np.concatenate([warehouses[:, 0], rows[:, 0]]), name)
+    return Location(
+        np.rint(warehouses[:, 0] * parts),
+        warehouses[:, 1],
+        np.rint(rows[:, 0] * parts),
+        rows[:, 1:],
+    )
+
+
+def _parts(units: Floats, name: str) -> int:
+    """Returns into how many parts a unit goes so that all capacities and demands are whole.
+
+    What serving a customer costs is told for all of its demand, so parts change no cost.
+    """
+    for places in range(MOST_PLACES + 1):
+        parts = int(10**places)
+        if np.allclose(units * parts, np.rint(units * parts), rtol=1e-12, atol=1e-6):
+            return parts
+    told = f"expected capacities and demands of at most {MOST_PLACES} decimal places"
+    raise BadInput([Problem(name, 0, 0, told)])
 
 
 def _check_room(capacity: Floats, demand: Floats, name: str) -> None:
@@ -112,15 +143,15 @@ class _Numbers:
             self.fail(f"expected a {what} >= 0, got {word[:30]!r}")
         return value
 
-    def units(self, what: str) -> float:
-        """Returns the next number as whole units, which alone can be served."""
-        value = self.amount(what)
-        if value != int(value):
-            self.fail(
-                f"expected a {what} in whole units, got {value:g}; multiply every capacity and "
-                "demand by the same number: what serving a customer costs does not change"
-            )
-        return value
+    def capacity(self, given: float | None) -> float:
+        """Returns the next number, or what was given where the file leaves it open."""
+        is_open = self._at < len(self._words) and self._words[self._at][2].lower() == OPEN_CAPACITY
+        if not is_open:
+            return self.amount("capacity")
+        self._at += 1
+        if given is None:
+            self.fail("this file leaves the capacity of warehouses open; give one (--capacity)")
+        return float(given or 0.0)
 
     def count(self, what: str) -> int:
         """Returns the next number as a count of at least one."""

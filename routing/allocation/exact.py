@@ -13,7 +13,7 @@ from scipy.sparse import coo_array, csr_array, hstack, vstack
 
 from routing.allocation.glop import Fill, LinearProgram, fastest_fill, minimize
 from routing.allocation.plan import Plan
-from routing.allocation.problem import MOVE, Bools, Floats, Problem
+from routing.allocation.problem import MOVE, Bools, Floats, Ints, Problem, Units
 from routing.allocation.program import Columns, columns_of, linear_program, with_departures
 
 WHOLE = 1e-6
@@ -114,7 +114,7 @@ def best_whole(problem: Problem, gap: float, time_limit: float | None = None) ->
 
 def _with_sites(
     problem: Problem, columns: Columns, program: LinearProgram
-) -> tuple[LinearProgram, np.ndarray]:
+) -> tuple[LinearProgram, Ints]:
     """Returns the program with a column for each site to be decided, and these sites.
 
     Nothing is shipped from a site that is closed: for each pool and demand together (which makes
@@ -123,66 +123,81 @@ def _with_sites(
     sites = np.flatnonzero(problem.decide)
     if not len(sites):
         return program, sites
-    number = np.full(len(problem.decide), -1)
-    number[sites] = np.arange(len(sites))
-    count = len(program.objective)
-    pool_site = problem.pools.site
-    ship_site = number[pool_site[problem.ships.pool]]
-    held = np.flatnonzero(ship_site >= 0)
-    row_of_ship = np.full(len(ship_site), -1)
-    row_of_ship[held] = np.arange(len(held))
-    used = np.flatnonzero(row_of_ship[columns.ship] >= 0)
-    most = problem.demand_units[problem.ships.demand[held]].astype(float)
-    moves = np.flatnonzero(
-        np.isin(problem.transfers.kind, (MOVE,)) & (problem.transfers.start >= 0)
-    )
-    move_site = number[pool_site[problem.transfers.start[moves]]]
-    moves, move_site = moves[move_site >= 0], move_site[move_site >= 0]
-    room = np.minimum(problem.transfers.most, problem.throughput[problem.transfers.item])[moves]
-    rows = np.concatenate(
-        [
-            row_of_ship[columns.ship[used]],
-            np.arange(len(held)),
-            len(held) + np.arange(len(moves)),
-            len(held) + np.arange(len(moves)),
-        ]
-    )
-    cols = np.concatenate(
-        [
-            used,
-            count + ship_site[held],
-            len(columns.ship) + moves,
-            count + move_site,
-        ]
-    )
-    cells = np.concatenate([np.ones(len(used)), -most, np.ones(len(moves)), -room.astype(float)])
-    links = coo_array((cells, (rows, cols)), (len(held) + len(moves), count + len(sites)))
-    base = hstack([program.matrix, csr_array((program.matrix.shape[0], len(sites)))])
-    outbound = _outbound_rows(problem, columns, sites)
-    base = csr_array(base) + coo_array(
-        (-outbound[2], (outbound[0], count + number[outbound[1]])), base.shape
-    )
-    upper = program.upper.copy()
-    upper[outbound[0]] = 0.0
-    links_rows = links.shape[0]
+    links = _Links.of(problem, columns, sites, len(program.objective))
+    tied = csr_array(vstack([links.ships(), links.moves()], format="csr"))
+    limited, upper = links.limited(program)
+    count = tied.shape[0]
     return (
         LinearProgram(
             objective=np.concatenate([program.objective, problem.fixed_cost[sites]]),
-            matrix=csr_array(vstack([base, links], format="csr")),
-            lower=np.concatenate([program.lower, np.full(links_rows, -np.inf)]),
-            upper=np.concatenate([upper, np.zeros(links_rows)]),
+            matrix=csr_array(vstack([limited, tied], format="csr")),
+            lower=np.concatenate([program.lower, np.full(count, -np.inf)]),
+            upper=np.concatenate([upper, np.zeros(count)]),
             most=np.concatenate([program.most, np.ones(len(sites))]),
         ),
         sites,
     )
 
 
-def _outbound_rows(
-    problem: Problem, columns: Columns, sites: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Floats]:
-    """Returns the rows of outbound limits of these sites, their sites, and the limits."""
-    buckets = problem.limits.outbound.shape[1]
-    site = columns.rows // max(buckets, 1)
-    place = np.flatnonzero((columns.rows < problem.limits.outbound.size) & np.isin(site, sites))
-    first = len(problem.pools.item) + len(problem.demands.item)
-    return first + place, site[place], problem.limits.flat[columns.rows[place]]
+@dataclass(frozen=True, eq=False)
+class _Links:
+    """What ties columns to sites to be decided; `number` is the place of each among them or -1.
+
+    The columns of sites come after the `count` columns of the program.
+    """
+
+    problem: Problem
+    columns: Columns
+    sites: Ints
+    number: Ints
+    count: int
+
+    @classmethod
+    def of(cls, problem: Problem, columns: Columns, sites: Ints, count: int) -> "_Links":
+        """Returns the links of these sites."""
+        number = np.full(len(problem.decide), -1)
+        number[sites] = np.arange(len(sites))
+        return cls(problem, columns, sites, number, count)
+
+    def ships(self) -> csr_array:
+        """Ensures that a pool serves a demand, by any service, only where its site is open."""
+        problem, used = self.problem, self.columns.ship
+        site = self.number[problem.pools.site[problem.ships.pool]]
+        tied = np.flatnonzero(site >= 0)
+        row = np.full(len(site), -1)
+        row[tied] = np.arange(len(tied))
+        of_site = np.flatnonzero(row[used] >= 0)
+        most = problem.demand_units[problem.ships.demand[tied]]
+        return self._rows(row[used[of_site]], of_site, site[tied], most)
+
+    def moves(self) -> csr_array:
+        """Ensures that a unit moves out of a site only where it is open."""
+        problem, transfers = self.problem, self.problem.transfers
+        moved = np.flatnonzero((transfers.kind == MOVE) & (transfers.start >= 0))
+        site = self.number[problem.pools.site[transfers.start[moved]]]
+        moved, site = moved[site >= 0], site[site >= 0]
+        most = np.minimum(transfers.most, problem.throughput[transfers.item])[moved]
+        return self._rows(np.arange(len(moved)), len(self.columns.ship) + moved, site, most)
+
+    def _rows(self, row: Ints, column: Ints, site: Ints, most: Units) -> csr_array:
+        """Returns rows in which columns are no more than `most` of a site that is open, [row]."""
+        rows = np.concatenate([row, np.arange(len(site))])
+        places = np.concatenate([column, self.count + site])
+        cells = np.concatenate([np.ones(len(column)), -most.astype(float)])
+        return csr_array(
+            coo_array((cells, (rows, places)), (len(site), self.count + len(self.sites)))
+        )
+
+    def limited(self, program: LinearProgram) -> tuple[csr_array, Floats]:
+        """Returns the program's rows and upper bounds, outbound limits only of open sites."""
+        limits, rows = self.problem.limits, self.columns.rows
+        site = rows // max(limits.outbound.shape[1], 1)
+        packs = rows < limits.outbound.size
+        place = np.flatnonzero(packs & np.isin(site, self.sites))
+        row = len(self.problem.pools.item) + len(self.problem.demands.item) + place
+        none = csr_array((program.matrix.shape[0], len(self.sites)))
+        base = csr_array(hstack([program.matrix, none]))
+        cells = -limits.flat[rows[place]], (row, self.count + self.number[site[place]])
+        upper = program.upper.copy()
+        upper[row] = 0.0
+        return csr_array(base + coo_array(cells, base.shape)), upper

@@ -19,8 +19,10 @@ from routing.allocation.crew import Members, hands
 from routing.allocation.decomposition import LEAST_COST, Decomposed, Decomposition
 from routing.allocation.exact import best_whole, is_whole, plan_of, relaxed
 from routing.allocation.plan import Plan
-from routing.allocation.problem import MOVE, Bools, Floats, Problem
+from routing.allocation.problem import Bools, Floats, Problem
 from routing.allocation.replan import replanned
+from routing.allocation.siting import Solve, network, sited
+from routing.allocation.siting import opened as as_opened
 from routing.allocation.whole import whole_plan
 
 EXACT_COLUMNS = 50_000
@@ -41,8 +43,17 @@ WORTHWHILE = 0.1
 WHOLE_SECONDS = 20.0
 """Time for the proof of whole units of a small problem, unless somebody gives another."""
 
+PROGRAM_COLUMNS, PROGRAM_SECONDS = 20_000, 20.0
+"""Sites of problems with no more columns are decided in one program, if that takes no longer."""
+
+FINEST = 1e-7
+"""The gap of that program, where time allows."""
+
 DECIDED_SECONDS = 120.0
-"""Time for the proof of which sites to open."""
+"""Time for the proof of which sites to open, unless somebody gives another."""
+
+LEAST_SECONDS = 1.0
+"""Time for the plan of a network, however late it is."""
 
 AGAIN = "decomposition"
 """The method of a plan that was made from an earlier one."""
@@ -103,7 +114,7 @@ def solve(
     deadline = None if time_limit is None else time.perf_counter() + time_limit
     chosen = method or ("exact" if problem.columns <= EXACT_COLUMNS else "decomposition")
     if problem.decide.any():
-        return _decided(problem, gap, time_limit, deadline, seed)
+        return _decided(problem, gap, seed, report, deadline, workers)
     if chosen == "exact":
         made = _exact(problem, gap, time_limit, deadline)
         if made is not None:
@@ -137,7 +148,7 @@ def _consigned(
     deadline = None if time_limit is None else time.perf_counter() + time_limit
     smooth, share = by_volume(problem), SMOOTH_SHARE * gap
     near = solve(smooth, share, seed, start, report, time_limit, method, workers, members)
-    opened = _without(problem, ~near.is_open) if problem.decide.any() else problem
+    opened = replace(as_opened(problem, near.is_open)[0], ships=problem.ships)
     fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
     best = with_fewer(opened, near.plan.copy())
     for _ in range(ATTEMPTS):
@@ -212,48 +223,60 @@ def _keeps(problem: Problem, plan: Plan) -> bool:
 
 
 def _decided(
-    problem: Problem, gap: float, time_limit: float | None, deadline: float | None, seed: int
+    problem: Problem,
+    gap: float,
+    seed: int,
+    report: Report | None,
+    deadline: float | None,
+    workers: int,
 ) -> Solution:
     """Returns the solution of a problem with sites to be decided: opened as it pays, then solved.
 
-    Prices are those of the network that was opened.
+    Units are whole: a site packs no part of one. Prices are those of the network that was opened.
     """
-    found = best_whole(problem, min(gap, 1e-7), time_limit or DECIDED_SECONDS)
-    opened = _without(problem, ~found.is_open)
-    left = None if deadline is None else max(deadline - time.perf_counter(), 0.1)
-    inner = solve(opened, gap, seed, time_limit=left)
-    plan = inner.plan
-    if found.plan is not None and _keeps(problem, found.plan):
-        cheaper = found.plan.flow_cost(problem) < inner.plan.flow_cost(problem)
-        plan = found.plan if cheaper else plan
-    fixed = float(problem.fixed_cost[problem.decide & found.is_open].sum())
-    cost = plan.flow_cost(problem) + fixed
-    # Where no proof came in time: all sites open at no cost are a bound, too.
-    bound = found.bound if found.plan is not None else inner.bound
+    limits = problem.limits
+    packed = np.floor(limits.outbound * (1.0 + ROUNDING**2))
+    problem = replace(problem, limits=replace(limits, outbound=packed))
+    end = deadline or time.perf_counter() + DECIDED_SECONDS
+
+    def inner(opened: Problem, near: float, start: Floats | None) -> Solution:
+        left = max(end - time.perf_counter(), LEAST_SECONDS)
+        return solve(opened, near, seed, start, time_limit=left, workers=workers)
+
+    if problem.items > 1 and problem.columns <= PROGRAM_COLUMNS:
+        left = max(end - time.perf_counter(), 0.1)
+        made = _programmed(problem, gap, inner, min(left / 2.0, PROGRAM_SECONDS))
+        if made.proven:
+            return made
+    found = sited(problem, gap, inner, report, end)
     return replace(
-        inner,
+        found.solution,
+        plan=found.plan(problem),
+        is_open=found.is_open,
+        flow_cost=found.cost,
+        bound=_rounded(found.bound, found.cost),
+        proven=found.proven,
+    )
+
+
+def _programmed(problem: Problem, gap: float, inner: "Solve[Solution]", seconds: float) -> Solution:
+    """Returns the solution of one program over sites and units, unproven where time ran out."""
+    found = best_whole(problem, min(gap, FINEST), seconds)
+    made = network(problem, found.is_open, gap, inner)
+    plan, cost = made.plan(problem), made.cost
+    if found.plan is not None and _keeps(problem, found.plan):
+        fixed = float(problem.fixed_cost[problem.decide & found.is_open].sum())
+        other = found.plan.flow_cost(problem) + fixed
+        plan, cost = (found.plan, other) if other < cost else (plan, cost)
+    solution = replace(
+        made.solution,
         plan=plan,
         is_open=found.is_open,
         flow_cost=cost,
-        bound=_rounded(bound, cost),
-        proven=found.proven,
+        bound=_rounded(found.bound, cost),
         method="exact",
     )
-
-
-def _without(problem: Problem, closed: Bools) -> Problem:
-    """Returns the problem in which nothing leaves these sites."""
-    limits = problem.limits
-    outbound = np.where(closed[:, None], 0.0, limits.outbound)
-    transfers = problem.transfers
-    start = problem.pools.site[np.maximum(transfers.start, 0)]
-    leaves = (transfers.kind == MOVE) & (transfers.start >= 0) & closed[start]
-    return replace(
-        problem,
-        transfers=replace(transfers, most=np.where(leaves, 0, transfers.most)),
-        limits=replace(limits, outbound=outbound),
-        decide=np.zeros(len(problem.decide), dtype=bool),
-    )
+    return replace(solution, proven=found.proven or solution.gap <= gap)
 
 
 def _decomposed(

@@ -44,14 +44,22 @@ def test_the_command_writes_a_folder_that_is_sound(tmp_path: Path) -> None:
     assert check_folder(folder).problems == ()
 
 
+def test_a_capacity_that_the_file_leaves_open_is_given(tmp_path: Path) -> None:
+    """The files capa, capb and capc say `capacity`, as each stands for four problems."""
+    path = tmp_path / "capx.txt"
+    path.write_text("2 1\ncapacity 5\ncapacity 100\n4\n8 2\n")
+    assert allocate(read_orlib(path, 10.0)).objective == pytest.approx(13.0)
+    assert run(["import", "orlib", str(path), str(tmp_path / "a"), "--capacity", "10"]) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "end of the file"),
-        ("2 1\n10 5\ncapacity 100\n4\n8 2\n", "bad.txt:3:1: expected a capacity >= 0, got 'cap"),
+        ("2 1\n10 5\ncapacity 100\n4\n8 2\n", "bad.txt:3:1: this file leaves the capacity"),
+        ("2 1\n10 5\nmuch 100\n4\n8 2\n", "bad.txt:3:1: expected a capacity >= 0, got 'much'"),
         ("2 1\n10 5\n10 100\n4\n8 -2\n", "bad.txt:5:2: expected a cost >= 0"),
-        ("2 1\n10 5\n10 100\n4.5\n8 2\n", "bad.txt:4:1: expected a demand in whole units"),
-        ("2 1\n10.5 5\n10 100\n4\n8 2\n", "bad.txt:2:1: expected a capacity in whole units"),
+        ("2 1\n10 5\n10 100\n4.123456\n8 2\n", "bad.txt:0:0: expected capacities and demands of"),
         ("2 1\n1 5\n2 100\n4\n8 2\n", "bad.txt:0:0: expected capacities that add up to 4"),
         ("2 1\n10 5\n10 100\n4\n8\n", "end of the file"),
         (TINY + "7\n", "bad.txt:6:1: expected the end of the file"),
@@ -68,3 +76,11 @@ def test_what_cannot_be_read_is_told_with_its_line(text: str, told: str) -> None
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         read_orlib(tmp_path / "none.txt")
+
+
+def test_parts_of_units_change_no_cost() -> None:
+    """Customers may be served in part: a quarter of a unit here and there is planned exactly."""
+    text = "2 2\n3.25 10\n5 10\n4.5\n9 18\n3\n6 12\n"
+    brand = brand_of(parse(text, "parts.txt"), "parts")
+    made = allocate(brand, gap=0.0)
+    assert made.objective == pytest.approx(20 + 2 * 3.25 + 4 * 4.25)
