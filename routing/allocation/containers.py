@@ -19,7 +19,7 @@ from routing.allocation.plan import Plan
 from routing.allocation.problem import MOVE, Floats, Problem, summed, with_limits
 from routing.allocation.whole import mixed_plan
 
-MOST_CASES = 24
+MOST_CASES = 8
 """Cases that are looked at, at the most."""
 
 MOST_CONTAINERS = 4

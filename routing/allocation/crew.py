@@ -178,14 +178,14 @@ def _cuts(begins: Ints, items: int, count: int) -> list[tuple[int, int]]:
 
 @contextmanager
 def hands(count: int) -> Iterator[Roll]:
-    """Asks for processes of this machine that hold items, none where one process does it all.
+    """Asks for processes of this machine that hold items, this one among them.
 
-    They start while the caller goes on.
+    They start while the caller goes on. Nobody comes where one process does it all.
     """
     children: list[Child] = []
     try:
-        children.extend(Child(HAND) for _ in range(count if count > 1 else 0))
-        yield lambda: children
+        children.extend(Child(HAND) for _ in range(count - 1))
+        yield lambda: [Here(), *children] if children else []
     finally:
         for child in children:
             child.end()

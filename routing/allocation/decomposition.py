@@ -27,12 +27,13 @@ from routing.allocation.problem import Floats, Ints, Problem, only, summed, with
 SAMPLE_COLUMNS = 12_000
 """Columns of the linear program whose prices the loop begins with."""
 
-SAMPLE_ITEMS, SAMPLE_GAP = 1_000, 1e-3
-"""Where items are more than twice as many, a sample of so many is decomposed first, to this gap."""
+SAMPLE_ITEMS, SAMPLED, SAMPLE_GAP = 1_000, 1 / 30, 1e-3
+"""Where items are more than twice as many, a sample of so many, or of such a share if that is more,
+is decomposed first, to this gap."""
 
-GROUPS, ITEMS_OF_GROUP = 7.0, 5
+GROUPS, GROUPS_OF_LARGE, ITEMS_OF_GROUP = 7.0, 3.5, 5
 """So many groups times the root of the number of items, of at least so many items each: more make
-rounds dear, fewer make many."""
+rounds dear, fewer make many. Large problems begin at better prices, and so need fewer."""
 
 DRAWN_FIRST, DRAWN_NEAR = 0.5, 0.9
 """How far prices are drawn toward the best ones at first, and where the first ones are near."""
@@ -93,7 +94,7 @@ class Decomposition:
         limits = problem.limits
         self._rows = np.flatnonzero(np.isfinite(limits.flat)).astype(np.int32)
         self._limit, self._soft = limits.flat[self._rows], limits.soft[self._rows]
-        most = int(GROUPS * np.sqrt(problem.items))
+        most = int((GROUPS_OF_LARGE if _is_large(problem) else GROUPS) * np.sqrt(problem.items))
         self._groups = groups or max(1, min(most, -(-problem.items // ITEMS_OF_GROUP)))
         self._most = max(ANSWERS, -(-ANSWERS_OF_LIMIT * len(self._rows) // self._groups))
         self._terms = Terms.of(problem, self._groups, self._rows)
@@ -223,7 +224,7 @@ def _fresh(reply: Reply, last: Reply | None, at: int) -> Answers:
 def sample_prices(problem: Problem, seed: int) -> Floats:
     """Returns the prices of the shared limits in a sample of items, [row]."""
     if _is_large(problem):
-        sample = _sample(problem, SAMPLE_ITEMS, seed)
+        sample = _sample(problem, max(SAMPLE_ITEMS, int(SAMPLED * problem.items)), seed)
         with Decomposition(sample, seed) as loop:
             return loop.run(SAMPLE_GAP).price
     size = max(1, int(problem.items * min(1.0, SAMPLE_COLUMNS / max(problem.columns, 1))))

@@ -34,11 +34,11 @@ MASTER_SHARE = 0.75
 ATTEMPTS = 4
 """So often the loop is asked to go on where whole units cost more than was left for them."""
 
-SMOOTH_SHARE = 0.3
+SMOOTH_SHARE = 0.5
 """Share of the gap to which departures by the m3 are solved: the rest is for whole ones."""
 
-WORTHWHILE = 0.1
-"""Share of the gap that another look at the departures has to save."""
+LOOKS = 3
+"""So often everything is planned anew around the departures that are left."""
 
 WHOLE_SECONDS = 20.0
 """Time for the proof of whole units of a small problem, unless somebody gives another."""
@@ -109,22 +109,57 @@ def solve(
     Raises `BadInput` where the arrays cannot be solved as they stand.
     """
     check(problem)
-    if problem.consignments.any:
-        return _consigned(problem, gap, seed, start, report, time_limit, method, workers, members)
     deadline = None if time_limit is None else time.perf_counter() + time_limit
-    chosen = method or ("exact" if problem.columns <= EXACT_COLUMNS else "decomposition")
+    effort = Effort(gap, seed, report, deadline, method, workers, members)
+    return _solved(problem, effort, start)
+
+
+@dataclass(frozen=True, eq=False)
+class Effort:
+    """How good a plan has to be, and what may be spent on it; see `solve`.
+
+    `attempts` says how often the loop goes on where whole units are not within the gap yet.
+    """
+
+    gap: float
+    seed: int
+    report: Report | None
+    deadline: float | None
+    method: str
+    workers: int
+    members: Members
+    attempts: int = ATTEMPTS
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left; None where nobody waits."""
+        return None if self.deadline is None else max(self.deadline - time.perf_counter(), 0.1)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether time has run out."""
+        return self.deadline is not None and time.perf_counter() > self.deadline
+
+    def is_exact(self, problem: Problem) -> bool:
+        """Whether a problem is solved as one program."""
+        chosen = self.method or ("exact" if problem.columns <= EXACT_COLUMNS else "decomposition")
+        return chosen == "exact"
+
+
+def _solved(problem: Problem, effort: Effort, start: Floats | Earlier | None) -> Solution:
+    if problem.consignments.any:
+        return _consigned(problem, effort, start)
     if problem.decide.any():
-        return _decided(problem, gap, seed, report, deadline, workers)
-    if chosen == "exact":
-        made = _exact(problem, gap, time_limit, deadline)
+        return _decided(problem, effort)
+    if effort.is_exact(problem):
+        made = _exact(problem, effort)
         if made is not None:
             return made
     if isinstance(start, Earlier):
-        again = replanned(problem, start, gap, seed)
+        again = replanned(problem, start, effort.gap, effort.seed)
         if again is not None:
             return _told(problem, again.plan, again.price, again.worth, AGAIN, again.rounds)
-    begin = _prices(problem, start)
-    return _decomposed(problem, gap, seed, begin, report, deadline, 0, workers, members)
+    return _decomposed(problem, effort, _prices(problem, start))
 
 
 def _prices(problem: Problem, start: Floats | Earlier | None) -> Floats | None:
@@ -133,71 +168,62 @@ def _prices(problem: Problem, start: Floats | Earlier | None) -> Floats | None:
     return price if price is not None and len(price) == len(problem.limits.flat) else None
 
 
-def _consigned(
-    problem: Problem,
-    gap: float,
-    seed: int,
-    start: Floats | Earlier | None,
-    report: Report | None,
-    time_limit: float | None,
-    method: str,
-    workers: int,
-    members: Members,
-) -> Solution:
-    """Returns a plan whose departures are whole; bound and prices are those by the m3."""
-    deadline = None if time_limit is None else time.perf_counter() + time_limit
-    smooth, share = by_volume(problem), SMOOTH_SHARE * gap
-    near = solve(smooth, share, seed, start, report, time_limit, method, workers, members)
+def _consigned(problem: Problem, effort: Effort, start: Floats | Earlier | None) -> Solution:
+    """Returns a plan whose departures are whole; prices are those of departures by the m3."""
+    part = replace(effort, gap=SMOOTH_SHARE * effort.gap, attempts=0)
+    near = _solved(by_volume(problem), part, start)
     opened = replace(as_opened(problem, near.is_open)[0], ships=problem.ships)
-    fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
-    best = with_fewer(opened, near.plan.copy())
-    for _ in range(ATTEMPTS):
-        left = None if deadline is None else deadline - time.perf_counter()
-        if left is not None and left <= 0:
-            break
-        paid = with_departures(opened, best)
-        again = solve(paid, share, seed, near.price, report, left, method, workers, members)
-        made = with_fewer(opened, again.plan)
-        if made.flow_cost(opened) >= best.flow_cost(opened) * (1.0 - WORTHWHILE * gap):
-            break
-        best = made
-    best.check(problem)
+    best = _departing(opened, near, replace(part, attempts=1))
     bound = near.bound
-    if method != "decomposition" and problem.columns <= EXACT_COLUMNS:
-        left = WHOLE_SECONDS if deadline is None else max(deadline - time.perf_counter(), 0.1)
-        whole = best_whole(opened, gap, left)
-        bound = max(bound, whole.bound + fixed) if not problem.decide.any() else bound
+    fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
+    if effort.is_exact(problem):
+        whole = best_whole(opened, effort.gap, effort.left or WHOLE_SECONDS)
+        bound = bound if problem.decide.any() else max(bound, whole.bound)
         if whole.plan is not None and _keeps(opened, whole.plan):
             best = min(best, whole.plan, key=lambda plan: plan.flow_cost(opened))
     cost = best.flow_cost(opened) + fixed
-    target = cost - gap * abs(cost)
+    target = cost - effort.gap * abs(cost)
     if bound < target and not problem.decide.any():
-        bound = container_bound(problem, near.plan, near.price, bound, target, report, deadline)
-    late = deadline is not None and time.perf_counter() > deadline
+        tell, end = effort.report, effort.deadline
+        bound = container_bound(problem, near.plan, near.price, bound, target, tell, end)
     return replace(
         near,
         plan=best,
         flow_cost=cost,
         bound=_rounded(bound, cost),
-        proven=near.proven and not late,
+        proven=near.proven and not effort.is_late,
     )
 
 
-def _exact(
-    problem: Problem, gap: float, time_limit: float | None, deadline: float | None
-) -> Solution | None:
+def _departing(problem: Problem, near: Solution, effort: Effort) -> Plan:
+    """Returns a plan with few departures: from one by the m3, and planned around them again."""
+    best = with_fewer(problem, near.plan.copy())
+    for _ in range(LOOKS):
+        if effort.is_late:
+            break
+        again = _solved(with_departures(problem, best), effort, near.price)
+        goes = again.plan.consigned(problem)
+        made = with_fewer(problem, again.plan.copy())
+        best = min(best, made, key=lambda plan: plan.flow_cost(problem))
+        if (made.consigned(problem) == goes).all():
+            break
+    best.check(problem)
+    return best
+
+
+def _exact(problem: Problem, effort: Effort) -> Solution | None:
     """Returns the exact solution; None where time ran out before there was one."""
-    found = relaxed(problem, time_limit)
+    found = relaxed(problem, effort.left)
     if not found.proven:
         return None
     plan = plan_of(problem, found.columns, found.values)
     if is_whole(found, problem) and _keeps(problem, plan):
         return _told(problem, plan, found.price, _alone(problem, found.price), "exact", 1)
-    near = _decomposed(problem, gap, 0, found.price, None, deadline, groups=problem.items)
-    if near.gap <= gap:
+    alone = replace(effort, report=None, workers=1)
+    near = _decomposed(problem, alone, found.price, groups=problem.items)
+    if near.gap <= effort.gap:
         return replace(near, method="exact")
-    left = WHOLE_SECONDS if deadline is None else max(deadline - time.perf_counter(), 0.1)
-    best = best_whole(problem, gap, left)
+    best = best_whole(problem, effort.gap, effort.left or WHOLE_SECONDS)
     plan = near.plan
     if best.plan is not None and _keeps(problem, best.plan):
         cost = best.plan.flow_cost(problem)
@@ -222,14 +248,7 @@ def _keeps(problem: Problem, plan: Plan) -> bool:
     return True
 
 
-def _decided(
-    problem: Problem,
-    gap: float,
-    seed: int,
-    report: Report | None,
-    deadline: float | None,
-    workers: int,
-) -> Solution:
+def _decided(problem: Problem, effort: Effort) -> Solution:
     """Returns the solution of a problem with sites to be decided: opened as it pays, then solved.
 
     Units are whole: a site packs no part of one. Prices are those of the network that was opened.
@@ -237,18 +256,19 @@ def _decided(
     limits = problem.limits
     packed = np.floor(limits.outbound * (1.0 + ROUNDING**2))
     problem = replace(problem, limits=replace(limits, outbound=packed))
-    end = deadline or time.perf_counter() + DECIDED_SECONDS
+    end = effort.deadline or time.perf_counter() + DECIDED_SECONDS
 
-    def inner(opened: Problem, near: float, start: Floats | None) -> Solution:
-        left = max(end - time.perf_counter(), LEAST_SECONDS)
-        return solve(opened, near, seed, start, time_limit=left, workers=workers)
+    def inner(opened: Problem, gap: float, start: Floats | None) -> Solution:
+        until = max(end, time.perf_counter() + LEAST_SECONDS)
+        quietly = replace(effort, gap=gap, report=None, deadline=until, method="")
+        return _solved(opened, replace(quietly, attempts=ATTEMPTS), start)
 
     if problem.items > 1 and problem.columns <= PROGRAM_COLUMNS:
         left = max(end - time.perf_counter(), 0.1)
-        made = _programmed(problem, gap, inner, min(left / 2.0, PROGRAM_SECONDS))
+        made = _programmed(problem, effort.gap, inner, min(left / 2.0, PROGRAM_SECONDS))
         if made.proven:
             return made
-    found = sited(problem, gap, inner, report, end)
+    found = sited(problem, effort.gap, inner, effort.report, end)
     return replace(
         found.solution,
         plan=found.plan(problem),
@@ -280,40 +300,21 @@ def _programmed(problem: Problem, gap: float, inner: "Solve[Solution]", seconds:
 
 
 def _decomposed(
-    problem: Problem,
-    gap: float,
-    seed: int,
-    start: Floats | None,
-    report: Report | None,
-    deadline: float | None,
-    groups: int = 0,
-    workers: int = 1,
-    members: Members = hands,
-) -> Solution:
-    with Decomposition(problem, seed, start, groups, workers, members) as loop:
-        return _closed_in(problem, loop, gap, report, deadline)
-
-
-def _closed_in(
-    problem: Problem,
-    loop: Decomposition,
-    gap: float,
-    report: Report | None,
-    deadline: float | None,
+    problem: Problem, effort: Effort, start: Floats | None, groups: int = 0
 ) -> Solution:
     """Returns the best plan of a loop that goes on until whole units are within the gap."""
-    share, late = MASTER_SHARE * gap, False
-    best = _from(problem, loop.run(share, report, deadline))
-    for _ in range(ATTEMPTS):
-        late = deadline is not None and time.perf_counter() > deadline
-        if best.gap <= gap or late:
-            break
-        share /= 4.0
-        found = loop.run(share, report, deadline)
-        made = _from(problem, found)
-        bound = max(best.bound, made.bound)
-        best = replace(made if made.flow_cost < best.flow_cost else best, bound=bound)
-    return replace(best, proven=best.gap <= gap or not late)
+    asked = effort.seed, start, groups, effort.workers, effort.members
+    share = MASTER_SHARE * effort.gap
+    with Decomposition(problem, *asked) as loop:
+        best = _from(problem, loop.run(share, effort.report, effort.deadline))
+        for _ in range(effort.attempts):
+            if best.gap <= effort.gap or effort.is_late:
+                break
+            share /= 4.0
+            made = _from(problem, loop.run(share, effort.report, effort.deadline))
+            bound = max(best.bound, made.bound)
+            best = replace(made if made.flow_cost < best.flow_cost else best, bound=bound)
+    return replace(best, proven=best.gap <= effort.gap or not effort.is_late)
 
 
 def _from(problem: Problem, found: Decomposed) -> Solution:
