@@ -17,6 +17,9 @@ Report = Callable[[float, str], None]
 """Tells progress: the share done from 0 to 1 and what is being done now."""
 
 _FORECAST_SHARE = 0.4
+GAP = 1e-2
+"""How near to the best plan a scenario has to be: what is compared differs by more."""
+
 _LANE = ["site", "region", "service"]
 
 
@@ -55,7 +58,7 @@ def forecast_once(brand: Brand, seed: int = 0, report: Report | None = None) -> 
 def _run(scenario: Scenario, brand: Brand, seed: int, tell: Report) -> Outcome:
     tell(0.0, f"Applying {scenario.name}")
     changed = apply(brand, scenario)
-    allocation = allocate(changed, seed=seed, report=_part(tell, 0.0, 0.95))
+    allocation = allocate(changed, seed=seed, report=_part(tell, 0.0, 0.95), gap=GAP)
     tell(0.95, f"Summing up {scenario.name}")
     return outcome_from(scenario, changed, allocation, seed)
 

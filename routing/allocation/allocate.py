@@ -21,7 +21,7 @@ from routing.landed_cost.tariffs import Tariffs
 Report = Callable[[float, str], None]
 """Tells progress: the share done from 0 to 1 and what is being done now."""
 
-GAP = 1e-3
+GAP = 2e-3
 """How far from the best plan is near enough, unless somebody asks for more."""
 
 MOST_GAP = 0.2

@@ -173,9 +173,10 @@ def _consigned(problem: Problem, effort: Effort, start: Floats | Earlier | None)
     part = replace(effort, gap=SMOOTH_SHARE * effort.gap, attempts=0)
     near = _solved(by_volume(problem), part, start)
     opened = replace(as_opened(problem, near.is_open)[0], ships=problem.ships)
-    best = _departing(opened, near, replace(part, attempts=1))
     bound = near.bound
     fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
+    enough = (bound - fixed) / (1.0 - effort.gap)
+    best = _departing(opened, near, replace(part, attempts=1), enough)
     if effort.is_exact(problem):
         whole = best_whole(opened, effort.gap, effort.left or WHOLE_SECONDS)
         bound = bound if problem.decide.any() else max(bound, whole.bound)
@@ -195,11 +196,14 @@ def _consigned(problem: Problem, effort: Effort, start: Floats | Earlier | None)
     )
 
 
-def _departing(problem: Problem, near: Solution, effort: Effort) -> Plan:
-    """Returns a plan with few departures: from one by the m3, and planned around them again."""
+def _departing(problem: Problem, near: Solution, effort: Effort, enough: float) -> Plan:
+    """Returns a plan with few departures: from one by the m3, and planned around them again.
+
+    One that costs no more than `enough` will do.
+    """
     best = with_fewer(problem, near.plan.copy())
     for _ in range(LOOKS):
-        if effort.is_late:
+        if effort.is_late or best.flow_cost(problem) <= enough:
             break
         again = _solved(with_departures(problem, best), effort, near.price)
         goes = again.plan.consigned(problem)

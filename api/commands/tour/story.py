@@ -18,6 +18,7 @@ from carriers.connectors.signed_webhook import signature
 from core.brand import Brand
 from core.clock import Clock, rfc3339
 from core.money import Money
+from simulations.run import GAP
 from simulations.scenarios import read_scenario
 
 ORDERS = 10
@@ -59,7 +60,7 @@ def forecast(tour: Tour, report: Report) -> Chapter:
 
 def allocate(tour: Tour, report: Report) -> Chapter:
     """Allocates stock for the horizon and tells costs, binding limits and unmet demand."""
-    made = tour.client.post("/v1/allocations", {})
+    made = tour.client.post("/v1/allocations", {"gap": GAP})
     tour.client.finished(made["job"], report)
     found = tour.client.get(f"/v1/allocations/{made['id']}")
     units, currency = found["units"], tour.brand.currency
