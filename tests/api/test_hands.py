@@ -154,11 +154,10 @@ def test_a_hand_that_is_killed_is_not_missed(
 @pytest.mark.usefixtures("worker", "patient")
 def test_a_flushed_redis_changes_nothing_and_frees_the_hand(
     problem: Problem, alone: Solution, context: JobContext, sessions: SessionFactory,
-    server: redis.Redis, caplog: pytest.LogCaptureFixture,
+    server: redis.Redis,
 ) -> None:  # fmt: skip
-    with caplog.at_level(logging.WARNING):
-        assert same(alone, solved(problem, context, At(server.flushall)))
-    assert "done here instead" in caplog.text
+    """Packages on their way are lost; where there are none, the hand may even go on."""
+    assert same(alone, solved(problem, context, At(server.flushall)))
     assert ended(sessions).state == "succeeded"
     assert left(server) == []
 

@@ -23,7 +23,7 @@ from core.folder.reader import read_brand
 from core.ids import Entropy
 from examples import three_tier
 from routing.allocation import networks, solve
-from routing.allocation.allocate import allocate
+from routing.allocation.allocate import GAP, allocate
 from tests.journeys.crew_worker import BLOCK_ARCS, EXACT_COLUMNS
 from tests.journeys.test_worker_survives import holder, read, until
 
@@ -76,7 +76,7 @@ def loaded(sessions: SessionFactory, brand: Brand, entropy: Entropy) -> Brand:
 
 def ask(sessions: SessionFactory, entropy: Entropy) -> str:
     with sessions.begin() as session:
-        return request_allocation(session, None, 1e-3, 0, CLOCK, entropy).job.id
+        return request_allocation(session, None, GAP, 0, CLOCK, entropy).job.id
 
 
 def hands(sessions: SessionFactory) -> Sequence[JobRecord]:
@@ -108,7 +108,7 @@ def test_the_plan_is_the_same_though_its_hand_was_killed(
     assert (ended.state, ended.attempts, ended.error) == (SUCCEEDED, 1, "")
     monkeypatch.setattr(solve, "EXACT_COLUMNS", EXACT_COLUMNS)
     monkeypatch.setattr(networks, "BLOCK_ARCS", BLOCK_ARCS)
-    alone = allocate(loaded)
+    alone = allocate(loaded, gap=GAP)
     assert ended.result is not None
     assert ended.result["prices_version"] == alone.prices.version
     assert ended.result["objective"] == alone.objective
