@@ -37,6 +37,9 @@ ATTEMPTS = 4
 SMOOTH_SHARE = 0.5
 """Share of the gap to which departures by the m3 are solved: the rest is for whole ones."""
 
+DEPARTURE_COLUMNS = 10_000
+"""Problems with more columns are too large for one program over departures."""
+
 LOOKS = 3
 """So often everything is planned anew around the departures that are left."""
 
@@ -177,7 +180,8 @@ def _consigned(problem: Problem, effort: Effort, start: Floats | Earlier | None)
     fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
     enough = (bound - fixed) / (1.0 - effort.gap)
     best = _departing(opened, near, replace(part, attempts=1), enough)
-    if effort.is_exact(problem):
+    small = effort.is_exact(problem) and problem.columns <= DEPARTURE_COLUMNS
+    if small and best.flow_cost(opened) > enough:
         whole = best_whole(opened, effort.gap, effort.left or WHOLE_SECONDS)
         bound = bound if problem.decide.any() else max(bound, whole.bound)
         if whole.plan is not None and _keeps(opened, whole.plan):

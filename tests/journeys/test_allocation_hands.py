@@ -117,6 +117,7 @@ def test_the_plan_is_the_same_though_its_hand_was_killed(
     assert flows["quantity"].tolist() == alone.flows["quantity"].tolist()
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.usefixtures("loaded")
 def test_a_killed_owner_leaves_no_busy_hand(
     engine: Engine, sessions: SessionFactory, entropy: Entropy, home: Path
@@ -132,6 +133,7 @@ def test_a_killed_owner_leaves_no_busy_hand(
     assert (ended.state, ended.attempts) == (SUCCEEDED, 2)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.usefixtures("loaded")
 def test_a_cancelled_allocation_stops_between_rounds_and_frees_its_hand(
     engine: Engine, sessions: SessionFactory, entropy: Entropy, home: Path
@@ -146,6 +148,7 @@ def test_a_cancelled_allocation_stops_between_rounds_and_frees_its_hand(
     assert read(sessions, job).state == CANCELLED
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.usefixtures("loaded")
 def test_workers_that_all_need_hands_do_not_wait_for_each_other(
     engine: Engine, sessions: SessionFactory, entropy: Entropy, home: Path
