@@ -142,7 +142,22 @@ def _tables(made: Allocation, currency: str) -> tuple[Table | str, ...]:
         table("Units", ("units", "amount"), units),
         table("Key figures", ("figure", "value"), kpis),
     )
-    return (*shown, *_purchases(made), *_binding(made, currency), *_unmet(made))
+    rest = *_departures(made, currency), *_purchases(made), *_binding(made, currency), *_unmet(made)
+    return (*shown, *rest)
+
+
+def _departures(made: Allocation, currency: str) -> list[Table]:
+    """What leaves first; `--json` has all of it."""
+    rows = [
+        (
+            f"{one.bucket:%Y-%m-%d}", one.from_site, one.to_site, one.service, one.quantity,
+            one.m3, one.containers or "", one.cost,
+        )
+        for one in made.departures[:_MOST_SHOWN]
+    ]  # fmt: skip
+    title = f"Departures between sites, the first of {len(made.departures):,}"
+    columns = ("leaves", "from", "to", "service", "units", "m3", "containers", currency)
+    return [table(title, columns, rows)] if rows else []
 
 
 def _purchases(made: Allocation) -> list[Table]:

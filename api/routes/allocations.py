@@ -4,9 +4,9 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
-import pandas as pd
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
+from sqlmodel import Session
 
 from api.bodies import Body, Code, Moment, MoneyBody, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
@@ -47,7 +47,8 @@ class AllocationCreate(Body):
 class AllocationRead(View):
     """An allocation: `state` is its job's, the figures are null until it has succeeded.
 
-    `kpis` and the prices in `binding` are in settlement currency, with decimals.
+    `kpis`, the prices in `binding` and the costs in `departures` are in settlement currency, with
+    decimals.
     """
 
     id: str
@@ -71,6 +72,7 @@ class AllocationRead(View):
     kpis: dict[str, float] | None = None
     open_sites: list[str] | None = None
     purchases: dict[str, int] | None = None
+    departures: list[dict[str, Any]] | None = None
     binding: list[dict[str, Any]] | None = None
     prices_version: str | None = None
 
@@ -223,10 +225,8 @@ def read_flows(
     item: Filter = None,
 ) -> Page[FlowView]:
     """Returns the flows of an allocation."""
-    frame = allocation_table(session, allocation, "flows")
     wanted = {"site": site, "region": region, "service": service, "item": item}
-    currency = store.allocation_of(session, allocation).currency
-    return _page(paging, frame, wanted, lambda row: _flow(row, currency))
+    return _page(session, allocation, "flows", paging, wanted, _flow)
 
 
 @router.get("/{allocation}/moves")
@@ -239,10 +239,8 @@ def read_moves(
     item: Filter = None,
 ) -> Page[MoveView]:
     """Returns what an allocation moves between sites."""
-    frame = allocation_table(session, allocation, "moves")
     wanted = {"from_site": from_site, "to_site": to_site, "item": item}
-    currency = store.allocation_of(session, allocation).currency
-    return _page(paging, frame, wanted, lambda row: _move(row, currency))
+    return _page(session, allocation, "moves", paging, wanted, _move)
 
 
 @router.get("/{allocation}/alternatives")
@@ -265,9 +263,8 @@ def read_purchases(
     item: Filter = None,
 ) -> Page[PurchaseView]:
     """Returns the orders that an allocation proposes, by the day to place them; none is placed."""
-    frame = allocation_table(session, allocation, "purchases")
     wanted = {"supplier": supplier, "site": site, "item": item}
-    return _page(paging, frame, wanted, _purchase)
+    return _page(session, allocation, "purchases", paging, wanted, _purchase)
 
 
 @router.get("/{allocation}/unmet")
@@ -279,9 +276,8 @@ def read_unmet(
     item: Filter = None,
 ) -> Page[UnmetView]:
     """Returns the demand that an allocation leaves unmet, with one reason each."""
-    frame = allocation_table(session, allocation, "unmet")
-    currency = store.allocation_of(session, allocation).currency
-    return _page(paging, frame, {"region": region, "item": item}, lambda row: _unmet(row, currency))
+    wanted = {"region": region, "item": item}
+    return _page(session, allocation, "unmet", paging, wanted, _unmet)
 
 
 @router.get("/{allocation}/prices")
@@ -294,10 +290,8 @@ def read_prices(
     item: Filter = None,
 ) -> Page[PriceView]:
     """Returns the shadow prices of an allocation above 0, of every kind and bucket."""
-    frame = allocation_table(session, allocation, "prices")
-    currency = store.allocation_of(session, allocation).currency
     wanted = {"kind": kind, "site": site, "item": item}
-    return _page(paging, frame, wanted, lambda row: _price(row, currency))
+    return _page(session, allocation, "prices", paging, wanted, _price)
 
 
 Wanted = Mapping[str, str | None]
@@ -305,9 +299,19 @@ Row = dict[str, Any]
 
 
 def _page(
-    paging: Paging, frame: pd.DataFrame, wanted: Wanted, show: Callable[[Row], Shown]
+    session: Session,
+    allocation: str,
+    table: str,
+    paging: Paging,
+    wanted: Wanted,
+    show: Callable[[Row, str], Shown],
 ) -> Page[Shown]:
-    """Returns one page of the rows that match; a result never changes, so its rows are numbered."""
+    """Returns one page of the rows of a table that match, shown in the allocation's currency.
+
+    A result never changes, so its rows are numbered.
+    """
+    frame = allocation_table(session, allocation, table)
+    currency = store.allocation_of(session, allocation).currency
     after = paging.after(int)
     for column, value in wanted.items():
         if value is not None:
@@ -315,7 +319,9 @@ def _page(
     rest = frame[frame.index > int(after[0])] if after else frame
     page = rest.head(paging.asked)
     rows = list(zip(page.index.tolist(), page.to_dict("records"), strict=True))
-    return paging.page(rows, key=lambda row: (row[0],), show=lambda row: show(_text_keys(row[1])))
+    return paging.page(
+        rows, key=lambda row: (row[0],), show=lambda row: show(_text_keys(row[1]), currency)
+    )
 
 
 def _text_keys(row: Mapping[Hashable, Any]) -> Row:
@@ -332,7 +338,8 @@ def _move(row: Row, currency: str) -> MoveView:
     return MoveView(**row | {"bucket": row["bucket"].date()}, unit_cost=cost)
 
 
-def _purchase(row: Row) -> PurchaseView:
+def _purchase(row: Row, _: str) -> PurchaseView:
+    """Money of an order is in the currency of its offer."""
     currency = row.pop("currency")
     money = {
         name: MoneyBody.of(Money(row.pop(f"{name}_minor"), currency))

@@ -130,13 +130,18 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What moves along one lane: units, items, and the first and last bucket in which it leaves."""
+    """What moves along one lane: units, items, and the first and last bucket in which it leaves.
+
+    `cost` is that of its goods and of its `departures` with their `containers`.
+    """
 
     from_site: str
     to_site: str
     service: str
     quantity: float
     items: int
+    departures: int
+    containers: int
     cost: float
     first: date
     last: date
@@ -267,9 +272,7 @@ def _outbound(brand: Brand, made: Made) -> Iterator[Use]:
 
 
 def _carriers(brand: Brand, made: Made) -> Iterator[Use]:
-    kg = made.flows["quantity"] * made.flows["item"].map(_per_item(brand, "weight_kg")).astype(
-        float
-    )
+    kg = _measured(brand, made.flows, "weight_kg")
     used, prices = _Sums.of(made, made.flows, ["site", "service"], kg), made.prices
     for service, week in _limited(brand, "services", "service", "kg_per_week"):
         for site in serving(brand):
@@ -281,9 +284,7 @@ def _carriers(brand: Brand, made: Made) -> Iterator[Use]:
 
 
 def _lanes(brand: Brand, made: Made) -> Iterator[Use]:
-    m3 = made.moves["quantity"] * made.moves["item"].map(_per_item(brand, "volume_m3")).astype(
-        float
-    )
+    m3 = _measured(brand, made.moves, "volume_m3")
     used = _Sums.of(made, made.moves, ["from_site", "to_site", "service"], m3)
     prices = made.prices
     for lane in lanes_of(brand):
@@ -348,19 +349,27 @@ def reasons_of(made: Made) -> list[Reason]:
 def moved_lanes(made: Made) -> list[Lane]:
     """Returns what moves along each lane, the most units first."""
     names = ["from_site", "to_site", "service"]
-    rows = [_lane(group) for _, group in made.moves.groupby(names, observed=True)]
+    rows = [_lane(made, group) for _, group in made.moves.groupby(names, observed=True)]
     return sorted(rows, key=lambda row: -row.quantity)
 
 
-def _lane(rows: pd.DataFrame) -> Lane:
+def _lane(made: Made, rows: pd.DataFrame) -> Lane:
     start, end, service = (str(rows[name].iloc[0]) for name in ("from_site", "to_site", "service"))
+    left = [
+        one
+        for one in made.document.get("departures", ())
+        if (one["from_site"], one["to_site"], one["service"]) == (start, end, service)
+    ]
+    goods = float((rows["quantity"] * rows["unit_cost"]).sum())
     return Lane(
         from_site=start,
         to_site=end,
         service=service,
         quantity=float(rows["quantity"].sum()),
         items=int(rows["item"].nunique()),
-        cost=float((rows["quantity"] * rows["unit_cost"]).sum()),
+        departures=len(left) or int(rows["bucket"].nunique()),
+        containers=sum(one["containers"] for one in left),
+        cost=goods + sum(one["cost"] for one in left),
         first=rows["bucket"].min().date(),
         last=rows["bucket"].max().date(),
     )

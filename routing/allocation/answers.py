@@ -184,7 +184,8 @@ class Household:
         doubtful = np.ones(block.items, dtype=bool)
         if last is not None:
             doubtful = potentials(block, cost, last, TOLERANCE / scale, self._rounds).doubtful
-            doubtful |= False if unknown is None else unknown
+            if unknown is not None:
+                doubtful |= unknown
         flow: Whole = np.zeros(len(cost), self._kind) if last is None else last
         if doubtful.any():
             arcs, units = cheapest_flow(block, cost, doubtful, scale)

@@ -7,13 +7,21 @@ another way, or not at all. Then all is planned once more around the departures 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from routing.allocation.fitting import Fitting
 from routing.allocation.plan import Plan
-from routing.allocation.problem import MOVE, Floats, Ints, Problem, summed, with_limits
+from routing.allocation.problem import (
+    MOVE,
+    Consignments,
+    Floats,
+    Ints,
+    Problem,
+    summed,
+    with_limits,
+)
 
 PASSES = 4
 """So often all departures are looked at."""
@@ -22,18 +30,19 @@ LEAST_SAVING = 1e-9
 """Share of the cost of a plan that giving up a container must save."""
 
 
-def by_volume(problem: Problem) -> Problem:
-    """Returns the problem in which departures cost by the m3: never more than they do."""
+def by_volume(problem: Problem, most: Floats | None = None) -> Problem:
+    """Returns the problem in which departures cost by the m3: never more than they do.
+
+    `most` is the most that a departure may take, [lane, bucket]; else what `most_m3` says.
+    """
     limits, transfers = problem.limits, problem.transfers
-    per_m3 = problem.consignments.least_per_m3(most_m3(problem)).ravel()
+    full = most_m3(problem) if most is None else most
+    per_m3 = problem.consignments.least_per_m3(full).ravel()
     moved = np.flatnonzero(transfers.kind == MOVE)
     cost = transfers.cost.copy()
     cost[moved] += per_m3[transfers.row[moved] - limits.lane_begin] * transfers.use[moved]
-    return replace(_without(problem), transfers=replace(transfers, cost=cost))
-
-
-def _without(problem: Problem) -> Problem:
-    return replace(problem, consignments=type(problem.consignments).none())
+    charged = replace(transfers, cost=cost)
+    return replace(problem, transfers=charged, consignments=Consignments.none())
 
 
 def most_m3(problem: Problem) -> Floats:
@@ -53,7 +62,7 @@ def with_departures(problem: Problem, plan: Plan) -> Problem:
     """Returns the problem in which the departures of a plan are paid for, and no others go."""
     limits, transfers = problem.limits, problem.transfers
     moved = np.flatnonzero(transfers.kind == MOVE)
-    room = _Departures(problem, plan).room().ravel()
+    room = _room(problem, plan).ravel()
     row = transfers.row[moved]
     goes = room[row - limits.lane_begin] > 0
     most = transfers.most.copy()
@@ -61,8 +70,8 @@ def with_departures(problem: Problem, plan: Plan) -> Problem:
     flat = limits.flat.copy()
     lanes = slice(limits.lane_begin, limits.storage_begin)
     flat[lanes] = np.where(room > 0, room, limits.flat[lanes])
-    kept = replace(_without(problem), transfers=replace(transfers, most=most))
-    return with_limits(kept, flat)
+    paid = replace(transfers, most=most)
+    return with_limits(replace(problem, transfers=paid, consignments=Consignments.none()), flat)
 
 
 def with_fewer(problem: Problem, plan: Plan) -> Plan:
@@ -74,29 +83,13 @@ def with_fewer(problem: Problem, plan: Plan) -> Plan:
     return plan
 
 
-@dataclass(frozen=True, eq=False)
-class _Departures:
-    """What leaves by each lane and bucket in a plan."""
-
-    problem: Problem
-    plan: Plan
-
-    def load(self) -> tuple[Floats, Floats]:
-        """Returns volumes and units, [lane, bucket]."""
-        limits, transfers = self.problem.limits, self.problem.transfers
-        moved = np.flatnonzero((transfers.kind == MOVE) & (self.plan.moved > 0))
-        row, units = transfers.row[moved] - limits.lane_begin, self.plan.moved[moved]
-        shape, length = limits.lane_m3.shape, limits.lane_m3.size
-        m3 = summed(row, units * transfers.use[moved], length)
-        return m3.reshape(shape), summed(row, units, length).reshape(shape)
-
-    def room(self) -> Floats:
-        """Returns what the departures could take, [lane, bucket]; 0 where none goes."""
-        m3, units = self.load()
-        consignments, most = self.problem.consignments, self.problem.limits.lane_m3
-        size = consignments.container_m3[:, None]
-        held = np.maximum(consignments.containers(m3), 1.0) * size
-        return np.where(units > 0, np.where(size > 0, np.minimum(held, most), most), 0.0)
+def _room(problem: Problem, plan: Plan) -> Floats:
+    """Returns what the departures of a plan could take, [lane, bucket]; 0 where none goes."""
+    m3, units = plan.departing(problem)
+    consignments, most = problem.consignments, problem.limits.lane_m3
+    size = consignments.container_m3[:, None]
+    held = np.maximum(consignments.containers(m3), 1.0) * size
+    return np.where(units > 0, np.where(size > 0, np.minimum(held, most), most), 0.0)
 
 
 class _Fewer:
@@ -104,16 +97,15 @@ class _Fewer:
 
     def __init__(self, problem: Problem, plan: Plan) -> None:
         self._problem, self._plan = problem, plan
-        self._now = _Departures(problem, plan)
         begin = problem.limits.lane_begin
         flat = problem.limits.flat.copy()
-        flat[begin : problem.limits.storage_begin] = self._now.room().ravel()
+        flat[begin : problem.limits.storage_begin] = _room(problem, plan).ravel()
         self._fitting = Fitting(with_limits(problem, flat), plan)
         self._least = LEAST_SAVING * max(1.0, abs(plan.flow_cost(problem)))
 
     def dearest_first(self) -> Iterator[int]:
         """Yields the rows of all departures, those that cost most by m3 first."""
-        m3, units = self._now.load()
+        m3, units = self._plan.departing(self._problem)
         cost = self._problem.consignments.cost(m3, units)
         dear = np.where(cost > 0, cost / np.maximum(m3, 1e-9), -np.inf).ravel()
         order = np.argsort(-dear, kind="stable")
@@ -123,7 +115,7 @@ class _Fewer:
         """Gives up one container of a departure, or all of it, where that saves something."""
         lane = at // self._problem.limits.lane_m3.shape[1]
         size = self._problem.consignments.container_m3[lane]
-        m3, units = self._now.load()
+        m3, units = self._plan.departing(self._problem)
         if units.ravel()[at] <= 0:
             return False
         row = self._problem.limits.lane_begin + at
@@ -132,7 +124,7 @@ class _Fewer:
         self._fitting.set_limit(row, max(held - 1.0, 0.0) * size if size > 0 else 0.0)
         paid = self._problem.consignments.cost(m3, units).sum()
         changes = [self._fitting.refit_anyway(item) for item in self._items_on(row)]
-        after = self._problem.consignments.cost(*self._now.load()).sum()
+        after = self._plan.consigned(self._problem).sum()
         dearer = sum(change.dearer for change in changes) + float(after - paid)
         if dearer < -self._least:
             return True

@@ -20,7 +20,7 @@ from routing.allocation.problem import MOVE, Floats, Problem, summed, with_limit
 from routing.allocation.whole import mixed_plan
 
 MOST_CASES = 8
-"""Cases that are looked at, at the most."""
+"""After so many cases none is parted any more."""
 
 MOST_CONTAINERS = 4
 """Lanes that send more are not parted: what is left of their last container matters little."""

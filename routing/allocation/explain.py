@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from core.errors import BadInput
 from routing.allocation.answers import TOLERANCE
 from routing.allocation.consignments import by_volume
-from routing.allocation.flows import cheapest_flow, potentials, price_scale, priced
+from routing.allocation.flows import (
+    cheapest_flow,
+    potentials,
+    price_scale,
+    priced,
+    service_costs,
+)
 from routing.allocation.networks import blocks_of
 from routing.allocation.plan import Plan
 from routing.allocation.problem import BUY, Floats, Problem, only, summed
@@ -338,10 +344,7 @@ def _worth_of_unmet(problem: Problem, solution: Solution) -> Floats:
 def _cheapest_with_capacity(problem: Problem, solution: Solution) -> Floats:
     """The least cost of serving a unit of each demand if only shared capacity had a price."""
     ships, price = problem.ships, solution.price
-    weight = problem.weight_kg[problem.pools.item[ships.pool]]
-    services = np.arange(len(problem.axes.services))
-    rows = problem.carrier_row[ships.pool][:, None] + problem.carrier_step * services
-    paid = ships.cost[ships.way] + price[rows] * weight[:, None]
+    paid = service_costs(problem, slice(None), price)
     least = np.full(len(problem.demands.item), np.inf)
     best = paid.min(axis=1, initial=np.inf) + price[problem.outbound_row[ships.pool]]
     np.minimum.at(least, ships.demand, best)

@@ -155,6 +155,37 @@ class _Rooms:
     carried: Units
 
 
+SHIP, TRANSFER, GIVE, UNMET = 2, 3, 4, 5
+"""Places of the parts of `_Arcs` that a plan is read from; before them are doors and gates."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Arcs:
+    """The arcs of one item: tails, heads, most units and costs of each kind; see `_arcs`.
+
+    `gives` are the transfers that may exceed their room.
+    """
+
+    item: int
+    parts: tuple[tuple[Ints, Ints, Units, Floats], ...]
+    gives: NDArray[np.intp]
+
+    def flows(self, supply: Units, scale: float) -> list[Units]:
+        """Returns the units on the arcs of each kind that cost least in all."""
+        tail, head, most, cost = (np.concatenate(each) for each in zip(*self.parts, strict=True))
+        steps = np.clip(np.rint(cost * scale), -MOST_COST, MOST_COST).astype(np.int64)
+        solver = min_cost_flow.SimpleMinCostFlow()
+        numbers = solver.add_arcs_with_capacity_and_unit_cost(
+            tail.astype(np.int32), head.astype(np.int32), most.astype(np.int64), steps
+        )
+        solver.set_nodes_supplies(np.arange(len(supply), dtype=np.int32), supply)
+        status = solver.solve()
+        if status != solver.OPTIMAL:
+            raise ArithmeticError(f"The flow of item {self.item} ended as {status}.")
+        flow = np.asarray(solver.flows(numbers), dtype=np.int64)
+        return np.split(flow, np.cumsum([len(part[0]) for part in self.parts])[:-1])
+
+
 class _ItemNetwork:
     """The graph of one item with its services and what it shares as arcs."""
 
@@ -223,78 +254,64 @@ class _ItemNetwork:
         carried[hard] = moved
         return _Rooms(packed, taken, carried)
 
-    def _flow(
-        self,
-        rooms: "_Rooms",
-        soft: Floats,
-        price: Floats | None,
-        scale: float,
-    ) -> Fitted:
-        problem, transfers = self.problem, self.problem.transfers
-        pools = self.pools.stop - self.pools.start
-        demands = self.demands.stop - self.demands.start
-        hub, door = pools + demands, pools + demands + 1
-        gate = door + pools
-        paid = np.zeros(len(soft)) if price is None else price
-        outbound, carrier = self._rows()
-        weight = problem.weight_kg[self.item]
-        start, end = transfers.start[self.transfers], transfers.end[self.transfers]
-        row, use = transfers.row[self.transfers], transfers.use[self.transfers]
-        most = np.minimum(transfers.most[self.transfers], problem.throughput[self.item])
-        held = row >= 0
-        gives = np.flatnonzero(held & np.isfinite(soft[row]))
-        moved = transfers.cost[self.transfers] + np.where(held, paid[row] * use, 0.0)
-        tail_t = np.where(start >= 0, start - self.pools.start, hub)
-        head_t = np.where(end >= 0, end - self.pools.start, hub)
-        demand = problem.ships.demand[self.ships][self.ship] - self.demands.start
-        asked = problem.segments.demand[self.segments] - self.demands.start
-        pool = np.arange(pools)
-        parts = (
-            (pool, door + pool, rooms.packed, paid[outbound]),
-            (
-                door + self.gate_pool,
-                gate + np.arange(len(self.gate)),
-                rooms.taken,
-                paid[carrier] * weight,
-            ),
-            (
-                gate + self.at_gate,
-                pools + demand,
-                problem.demand_units[self.demands][demand],
-                self.cost,
-            ),
-            (tail_t, head_t, np.minimum(most, rooms.carried), moved),
-            (tail_t[gives], head_t[gives], most[gives], moved[gives] + (soft[row] * use)[gives]),
-            (
-                np.full(len(asked), hub),
-                pools + asked,
-                problem.segments.units[self.segments],
-                problem.segments.value[self.segments],
-            ),
+    def _flow(self, rooms: "_Rooms", soft: Floats, price: Floats | None, scale: float) -> Fitted:
+        arcs = self._arcs(rooms, soft, np.zeros(len(soft)) if price is None else price)
+        parts = arcs.flows(self._supply(), scale)
+        shipped = np.zeros(
+            (self.ships.stop - self.ships.start, len(self.problem.axes.services)), np.int64
         )
-        tail, head, limit, cost = (np.concatenate(each) for each in zip(*parts, strict=True))
-        steps = np.clip(np.rint(cost * scale), -MOST_COST, MOST_COST).astype(np.int64)
-        supply = np.zeros(gate + len(self.gate), np.int64)
+        shipped[self.ship, self.service] = parts[SHIP]
+        units = parts[TRANSFER].copy()
+        units[arcs.gives] += parts[GIVE]
+        return Fitted(shipped, units, parts[UNMET])
+
+    def _supply(self) -> Units:
+        """Returns the supply of each node: pools, demands, the hub, doors and gates."""
+        problem, pools = self.problem, self.pools.stop - self.pools.start
+        hub = pools + self.demands.stop - self.demands.start
+        supply = np.zeros(hub + 1 + pools + len(self.gate), np.int64)
         supply[:pools] = problem.pools.units[self.pools]
         supply[pools:hub] = -problem.demand_units[self.demands]
         supply[hub] = -supply[:hub].sum()
-        solver = min_cost_flow.SimpleMinCostFlow()
-        numbers = solver.add_arcs_with_capacity_and_unit_cost(
-            tail.astype(np.int32), head.astype(np.int32), limit.astype(np.int64), steps
+        return supply
+
+    def _arcs(self, rooms: "_Rooms", soft: Floats, paid: Floats) -> "_Arcs":
+        """Returns the arcs; a unit that is shipped goes from its pool by a door and a gate.
+
+        A door holds what a pool may send, a gate what a service may take of it. Transfers beyond
+        the room of a soft limit go by arcs of their own, which cost what it costs to give way.
+        """
+        problem, transfers = self.problem, self.problem.transfers
+        pools = self.pools.stop - self.pools.start
+        hub = pools + self.demands.stop - self.demands.start
+        door, gate = hub + 1, hub + 1 + pools
+        outbound, carrier = self._rows()
+        start, end = transfers.start[self.transfers], transfers.end[self.transfers]
+        row, use = transfers.row[self.transfers], transfers.use[self.transfers]
+        most = np.minimum(transfers.most[self.transfers], problem.throughput[self.item])
+        gives = np.flatnonzero((row >= 0) & np.isfinite(soft[row]))
+        moved = transfers.cost[self.transfers] + np.where(row >= 0, paid[row] * use, 0.0)
+        tail = np.where(start >= 0, start - self.pools.start, hub)
+        head = np.where(end >= 0, end - self.pools.start, hub)
+        demand = problem.ships.demand[self.ships][self.ship] - self.demands.start
+        asked = problem.segments.demand[self.segments] - self.demands.start
+        pool, by = np.arange(pools), np.arange(len(self.gate))
+        weight = problem.weight_kg[self.item]
+        wanted, worth = problem.demand_units[self.demands][demand], problem.segments
+        parts = (
+            (pool, door + pool, rooms.packed, paid[outbound]),
+            (door + self.gate_pool, gate + by, rooms.taken, paid[carrier] * weight),
+            (gate + self.at_gate, pools + demand, wanted, self.cost),
+            (tail, head, np.minimum(most, rooms.carried), moved),
+            (tail[gives], head[gives], most[gives], moved[gives] + (soft[row] * use)[gives]),
+            (
+                np.full(len(asked), hub),
+                pools + asked,
+                worth.units[self.segments],
+                worth.value[self.segments],
+            ),
         )
-        solver.set_nodes_supplies(np.arange(len(supply), dtype=np.int32), supply)
-        status = solver.solve()
-        if status != solver.OPTIMAL:
-            raise ArithmeticError(f"The flow of item {self.item} ended as {status}.")
-        flow = np.asarray(solver.flows(numbers), dtype=np.int64)
-        ends = np.cumsum([len(part[0]) for part in parts])
-        shipped = np.zeros(
-            (self.ships.stop - self.ships.start, len(problem.axes.services)), np.int64
-        )
-        shipped[self.ship, self.service] = flow[ends[1] : ends[2]]
-        units = flow[ends[2] : ends[3]].copy()
-        units[gives] += flow[ends[3] : ends[4]]
-        return Fitted(shipped, units, flow[ends[4] :])
+        return _Arcs(self.item, parts, gives)
 
     def cost_of(self, made: Fitted, room: Floats, soft: Floats) -> float:
         """Returns what a plan of the item costs within the room that others leave."""

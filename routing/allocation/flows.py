@@ -46,46 +46,45 @@ def price_scale(problem: Problem) -> float:
 
 def priced(problem: Problem, block: Block, price: Floats) -> Priced:
     """Returns what each arc of a block costs where `price` [row] is paid for what all share."""
-    cost = _ways(problem, block, price)
+    cost = service_costs(problem, block.ships, price)
     service = cost.argmin(axis=1) if cost.size else np.zeros(len(cost), np.intp)
     shipped = cost[np.arange(len(cost)), service] if cost.size else np.zeros(len(cost))
     shipped = shipped + price[problem.outbound_row[problem.ships.pool[block.ships]]]
-    rest = _transfers(problem, block, price), problem.segments.value[block.segments]
+    rest = transfer_costs(problem, block.transfers, price), problem.segments.value[block.segments]
     return Priced(np.concatenate([shipped, *rest]), service.astype(np.int32))
 
 
 def paid_by(problem: Problem, block: Block, plan: Plan, price: Floats) -> Floats:
     """Returns what a plan pays on each arc of a block, for what all share too, [arc]."""
     units = plan.shipped[block.ships]
-    cost = np.where(units > 0, _ways(problem, block, price), 0.0)
+    cost = np.where(units > 0, service_costs(problem, block.ships, price), 0.0)
     packed = price[problem.outbound_row[problem.ships.pool[block.ships]]] * units.sum(axis=1)
     return np.concatenate(
         [
             (cost * units).sum(axis=1) + packed,
-            _transfers(problem, block, price) * plan.moved[block.transfers],
+            transfer_costs(problem, block.transfers, price) * plan.moved[block.transfers],
             problem.segments.value[block.segments] * plan.unmet[block.segments],
         ]
     )
 
 
-def _ways(problem: Problem, block: Block, price: Floats) -> Floats:
-    """Returns what each ship costs by each service, carriers paid, [ship, service]."""
-    ships = problem.ships
-    cost = ships.cost[ships.way[block.ships]].astype(np.float64)
+def service_costs(problem: Problem, rows: slice, price: Floats) -> Floats:
+    """Returns what some ships cost by each service, carriers paid, [ship, service]."""
+    pool = problem.ships.pool[rows]
+    cost = problem.ships.cost[problem.ships.way[rows]].astype(np.float64)
     if price[problem.limits.carrier_begin : problem.limits.lane_begin].any():
-        pool = ships.pool[block.ships]
         services = np.arange(cost.shape[1])
-        rows = problem.carrier_row[pool][:, None] + problem.carrier_step * services
-        cost += price[rows] * problem.weight_kg[problem.pools.item[pool]][:, None]
+        limits = problem.carrier_row[pool][:, None] + problem.carrier_step * services
+        cost += price[limits] * problem.weight_kg[problem.pools.item[pool]][:, None]
     return cost
 
 
-def _transfers(problem: Problem, block: Block, price: Floats) -> Floats:
-    """Returns what each transfer costs, limits paid, [transfer]."""
+def transfer_costs(problem: Problem, rows: slice, price: Floats) -> Floats:
+    """Returns what some transfers cost, limits paid, [transfer]."""
     transfers = problem.transfers
-    row = transfers.row[block.transfers]
-    paid = np.where(row >= 0, price[row] * transfers.use[block.transfers], 0.0)
-    return transfers.cost[block.transfers] + paid
+    row = transfers.row[rows]
+    paid = np.where(row >= 0, price[row] * transfers.use[rows], 0.0)
+    return np.asarray(transfers.cost[rows] + paid)
 
 
 @dataclass(frozen=True, eq=False)

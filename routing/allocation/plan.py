@@ -72,16 +72,20 @@ class Plan:
             + self.consigned(problem).sum()
         )
 
+    def departing(self, problem: Problem) -> tuple[Floats, Floats]:
+        """Returns the volume and the units that leave by each lane, [lane, bucket]."""
+        limits, transfers = problem.limits, problem.transfers
+        moved = np.flatnonzero((transfers.kind == MOVE) & (self.moved > 0))
+        row, units = transfers.row[moved] - limits.lane_begin, self.moved[moved]
+        shape, length = limits.lane_m3.shape, limits.lane_m3.size
+        m3 = summed(row, units * transfers.use[moved], length)
+        return m3.reshape(shape), summed(row, units, length).reshape(shape)
+
     def consigned(self, problem: Problem) -> Floats:
         """Returns what the departures of each lane cost, [lane, bucket]; empty where nothing."""
         if not problem.consignments.any:
             return np.zeros((0, 0))
-        limits, moved = problem.limits, np.flatnonzero(problem.transfers.kind == MOVE)
-        row = problem.transfers.row[moved] - limits.lane_begin
-        units = self.moved[moved]
-        shape, length = limits.lane_m3.shape, limits.lane_m3.size
-        m3 = summed(row, units * problem.transfers.use[moved], length).reshape(shape)
-        return problem.consignments.cost(m3, summed(row, units, length).reshape(shape))
+        return problem.consignments.cost(*self.departing(problem))
 
     def use(self, problem: Problem) -> Floats:
         """Returns how much of each shared limit the plan takes, [row]."""

@@ -8,10 +8,10 @@ over at the end. What is not served is *unmet*, so a plan always exists. Items m
 site. The decomposition prices these, and each item alone is then a min-cost flow.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,6 +170,11 @@ class Limits:
             ]
         )
 
+    def worth(self, price: Floats) -> float:
+        """Returns what all limits are worth at prices, [row]."""
+        held = np.isfinite(self.flat)
+        return float((price[held] * self.flat[held]).sum())
+
     @property
     def carrier_begin(self) -> int:
         """The row of the first carrier limit."""
@@ -272,6 +277,10 @@ class Problem:
         shipped = int(used[self.ships.way].sum())
         return shipped + len(self.transfers.cost) + len(self.segments.value)
 
+    def opening_cost(self, is_open: Bools) -> float:
+        """Returns what the sites to be decided cost that are open, [site]."""
+        return float(self.fixed_cost[self.decide & is_open].sum())
+
     @cached_property
     def demand_units(self) -> Units:
         """Most units that each demand may ask for, [demand]."""
@@ -310,61 +319,44 @@ class Problem:
         return int(self.limits.carrier_kg.shape[2])
 
 
+Rows = TypeVar("Rows", Pools, Demands, Segments, Ships, Transfers)
+
+
 def only(problem: Problem, items: Ints) -> Problem:
     """Returns the problem of some items, rising, that meet the same limits as all did."""
     item = np.full(problem.items, -1, np.int32)
     item[items] = np.arange(len(items), dtype=np.int32)
-    pools, demands, segments = problem.pools, problem.demands, problem.segments
-    ships, transfers = problem.ships, problem.transfers
-    keep_pool, pool = _kept(item[pools.item] >= 0)
-    keep_demand, demand = _kept(item[demands.item] >= 0)
-    keep_segment = np.flatnonzero(demand[segments.demand] >= 0)
-    keep_ship = np.flatnonzero(demand[ships.demand] >= 0)
-    keep = np.flatnonzero(item[transfers.item] >= 0)
-    way, ship_way = np.unique(ships.way[keep_ship], return_inverse=True)
-    nowhere = np.int32(NOWHERE)
+    keep_pool, pool = _kept(item[problem.pools.item] >= 0)
+    keep_demand, demand = _kept(item[problem.demands.item] >= 0)
+    pools, demands = _at(problem.pools, keep_pool), _at(problem.demands, keep_demand)
+    segments = _at(problem.segments, np.flatnonzero(demand[problem.segments.demand] >= 0))
+    ships = _at(problem.ships, np.flatnonzero(demand[problem.ships.demand] >= 0), whole=("cost",))
+    way, ship_way = np.unique(ships.way, return_inverse=True)
+    moved = _at(problem.transfers, np.flatnonzero(item[problem.transfers.item] >= 0))
+    start, end = (
+        np.where(at < 0, np.int32(NOWHERE), pool[at]).astype(np.int32)
+        for at in (moved.start, moved.end)
+    )
     return replace(
         problem,
         axes=replace(problem.axes, items=tuple(problem.axes.items[at] for at in items)),
-        pools=Pools(
-            item[pools.item[keep_pool]],
-            pools.site[keep_pool],
-            pools.bonded[keep_pool],
-            pools.bucket[keep_pool],
-            pools.units[keep_pool],
-        ),
-        demands=Demands(
-            item[demands.item[keep_demand]],
-            demands.region[keep_demand],
-            demands.bucket[keep_demand],
-        ),
-        segments=Segments(
-            demand[segments.demand[keep_segment]],
-            segments.units[keep_segment],
-            segments.chance[keep_segment],
-            segments.value[keep_segment],
-        ),
+        pools=replace(pools, item=item[pools.item]),
+        demands=replace(demands, item=item[demands.item]),
+        segments=replace(segments, demand=demand[segments.demand]),
         ships=Ships(
-            pool[ships.pool[keep_ship]],
-            demand[ships.demand[keep_ship]],
-            ship_way.astype(np.int32),
-            ships.cost[way],
+            pool[ships.pool], demand[ships.demand], ship_way.astype(np.int32), ships.cost[way]
         ),
-        transfers=Transfers(
-            item=item[transfers.item[keep]],
-            start=np.where(transfers.start[keep] < 0, nowhere, pool[transfers.start[keep]]),
-            end=np.where(transfers.end[keep] < 0, nowhere, pool[transfers.end[keep]]),
-            cost=transfers.cost[keep],
-            most=transfers.most[keep],
-            row=transfers.row[keep],
-            use=transfers.use[keep],
-            kind=transfers.kind[keep],
-            lane=transfers.lane[keep],
-        ),
+        transfers=replace(moved, item=item[moved.item], start=start, end=end),
         cheapest=problem.cheapest[keep_demand],
         weight_kg=problem.weight_kg[items],
         value=problem.value[items],
     )
+
+
+def _at(part: Rows, rows: NDArray[np.intp], whole: tuple[str, ...] = ()) -> Rows:
+    """Returns some rows of each array of a part; those that are `whole` stay as they are."""
+    names = [one.name for one in fields(part) if one.name not in whole]
+    return replace(part, **{name: getattr(part, name)[rows] for name in names})
 
 
 def with_limits(problem: Problem, flat: Floats) -> Problem:

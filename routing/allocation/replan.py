@@ -63,7 +63,7 @@ def replanned(problem: Problem, earlier: Earlier, gap: float, seed: int) -> Repl
         after = again.planned_anew(loose, price)
         for proof in (price, after) if again.is_near(bound) else (after,):
             worth = again.worth(proof)
-            if again.is_near(worth.bound - again.paid(proof)):
+            if again.is_near(worth.bound - problem.limits.worth(proof)):
                 return Replanned(plan, proof, worth, again.rounds)
         price, share = after, 2.0 * share
     return None
@@ -97,7 +97,7 @@ class _Again:
     def gains(self, price: Floats) -> tuple[Floats, float]:
         """Returns what each item would gain at these prices, [item], and the bound of all."""
         gain, least = self._items.gains(price, self._plan, self._known)
-        return np.where(self._known, gain, np.inf), least - self.paid(price)
+        return np.where(self._known, gain, np.inf), least - self._problem.limits.worth(price)
 
     def loose(self, gain: Floats, share: float) -> Ints | None:
         """Returns a share of the items, those that gain most, or more where the plan needs more.
@@ -112,6 +112,8 @@ class _Again:
         limit, used, over = problem.limits.flat, plan.use(problem), self.exceeded()
         while count <= MOST_ANEW * problem.items:
             loose = np.sort(order[:count]).astype(np.int32)
+            if not over.any():
+                return loose
             own = plan.of_items(problem, loose).use(only(problem, loose))
             if (used - own <= limit)[over].all():
                 return loose
@@ -139,12 +141,6 @@ class _Again:
     def worth(self, price: Floats) -> Worth:
         """Returns what units are worth at these prices, and what items cost at the least."""
         return self._items.worth(price)
-
-    def paid(self, price: Floats) -> float:
-        """Returns what all limits are worth at these prices."""
-        limit = self._problem.limits.flat
-        finite = np.isfinite(limit)
-        return float((price[finite] * limit[finite]).sum())
 
     def is_near(self, bound: float) -> bool:
         """Whether this bound proves the plan to be within the gap."""

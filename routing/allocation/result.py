@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.brand import Brand
+from routing.allocation.departures import Departure, departures_of
 from routing.allocation.explain import BindingRow, binding_rows, unmet_reasons
 from routing.allocation.names import bucket_of, named
 from routing.allocation.prices import Prices, prices_of, save_prices
@@ -67,6 +68,7 @@ class Allocation:
     kpis: dict[str, float]
     open_sites: tuple[str, ...]
     binding: tuple[BindingRow, ...]
+    departures: tuple[Departure, ...]
     flows: pd.DataFrame
     moves: pd.DataFrame
     purchases: pd.DataFrame
@@ -87,6 +89,7 @@ class Allocation:
             "kpis": self.kpis,
             "open_sites": list(self.open_sites),
             "purchases": self.ordered(),
+            "departures": [one.document() for one in self.departures],
             "binding": [asdict(row) for row in self.binding],
             "prices_version": self.prices.version,
         }
@@ -148,6 +151,7 @@ def result_of(
         kpis=_kpis(brand, problem, solution, shipped, spent),
         open_sites=_open_sites(problem, solution, len(book.rates.sites)),
         binding=binding_rows(problem, solution, STOCK_ROWS),
+        departures=departures_of(problem, solution.plan),
         flows=flows.table(problem),
         moves=_moves(problem, solution),
         purchases=purchases_of(brand, problem, solution.plan),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from routing.allocation.flows import service_costs, transfer_costs
 from routing.allocation.networks import lean_type
 from routing.allocation.problem import (
     BUY,
@@ -170,19 +171,11 @@ class SiteBounds:
         return np.maximum(paid + start, end)
 
     def _transfer_costs(self, row: Floats) -> Floats:
-        transfers = self.problem.transfers
-        shared = np.where(transfers.row >= 0, row[transfers.row] * transfers.use, 0.0)
-        return np.asarray(transfers.cost + shared)
+        return transfer_costs(self.problem, slice(None), row)
 
     def _ship_costs(self, row: Floats) -> Floats:
         """Returns what each ship costs by its cheapest service, kilos paid, [ship]."""
-        problem, ships = self.problem, self.problem.ships
-        cost = ships.cost[ships.way].astype(np.float64)
-        carriers = slice(problem.limits.carrier_begin, problem.limits.lane_begin)
-        if row[carriers].any():
-            services = np.arange(cost.shape[1])
-            rows = problem.carrier_row[ships.pool][:, None] + problem.carrier_step * services
-            cost += row[rows] * problem.weight_kg[problem.pools.item[ships.pool]][:, None]
+        cost = service_costs(self.problem, slice(None), row)
         return np.asarray(cost.min(axis=1, initial=np.inf))
 
     def _guesses(

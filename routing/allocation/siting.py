@@ -116,7 +116,7 @@ def network(
     """Returns one network solved; its bound is one on its own plans only."""
     inner, shipped = opened(problem, is_open)
     solution = solve(inner, gap, start)
-    fixed = float(problem.fixed_cost[problem.decide & is_open].sum())
+    fixed = problem.opening_cost(is_open)
     cost, bound = solution.flow_cost + fixed, solution.bound + fixed
     return Sited(is_open, solution, shipped, cost, bound, proven=False)
 

@@ -58,9 +58,6 @@ DECIDED_SECONDS = 120.0
 LEAST_SECONDS = 1.0
 """Time for the plan of a network, however late it is."""
 
-AGAIN = "decomposition"
-"""The method of a plan that was made from an earlier one."""
-
 ROUNDING = 1e-6
 """Share of the cost by which sums and solvers may be off."""
 
@@ -71,9 +68,9 @@ Report = Callable[[float, str], None]
 class Solution:
     """A plan in whole units, its prices [row], and the proof.
 
-    `flow_cost` is what flows, unmet units and sites opened cost, `bound` is a cost that no plan
-    undercuts. `stock_price` is what one unit in each pool is worth, [pool], `demand_price` what one
-    unit more of each demand would cost, [demand]. `proven` is false where time ran out.
+    `flow_cost` is what flows, departures, unmet units and sites opened cost, `bound` is a cost that
+    no plan undercuts. `stock_price` is what one unit in each pool is worth, [pool], `demand_price`
+    what one unit more of each demand would cost, [demand]. `proven` is false where time ran out.
     """
 
     plan: Plan
@@ -161,7 +158,9 @@ def _solved(problem: Problem, effort: Effort, start: Floats | Earlier | None) ->
     if isinstance(start, Earlier):
         again = replanned(problem, start, effort.gap, effort.seed)
         if again is not None:
-            return _told(problem, again.plan, again.price, again.worth, AGAIN, again.rounds)
+            return _told(
+                problem, again.plan, again.price, again.worth, "decomposition", again.rounds
+            )
     return _decomposed(problem, effort, _prices(problem, start))
 
 
@@ -177,8 +176,8 @@ def _consigned(problem: Problem, effort: Effort, start: Floats | Earlier | None)
     near = _solved(by_volume(problem), part, start)
     opened = replace(as_opened(problem, near.is_open)[0], ships=problem.ships)
     bound = near.bound
-    fixed = float(problem.fixed_cost[problem.decide & near.is_open].sum())
-    enough = (bound - fixed) / (1.0 - effort.gap)
+    fixed = problem.opening_cost(near.is_open)
+    enough = bound / (1.0 - effort.gap) - fixed if effort.gap < 1.0 else np.inf
     best = _departing(opened, near, replace(part, attempts=1), enough)
     small = effort.is_exact(problem) and problem.columns <= DEPARTURE_COLUMNS
     if small and best.flow_cost(opened) > enough:
@@ -293,8 +292,7 @@ def _programmed(problem: Problem, gap: float, inner: "Solve[Solution]", seconds:
     made = network(problem, found.is_open, gap, inner)
     plan, cost = made.plan(problem), made.cost
     if found.plan is not None and _keeps(problem, found.plan):
-        fixed = float(problem.fixed_cost[problem.decide & found.is_open].sum())
-        other = found.plan.flow_cost(problem) + fixed
+        other = found.plan.flow_cost(problem) + problem.opening_cost(found.is_open)
         plan, cost = (found.plan, other) if other < cost else (plan, cost)
     solution = replace(
         made.solution,
@@ -340,8 +338,7 @@ def _told(
 ) -> Solution:
     """Returns a plan with its proof and with what stock and demand are worth at its prices."""
     plan.check(problem)
-    finite = np.isfinite(problem.limits.flat)
-    proof = worth.bound - float((price[finite] * problem.limits.flat[finite]).sum())
+    proof = worth.bound - problem.limits.worth(price)
     cost = plan.flow_cost(problem)
     return Solution(
         plan=plan,

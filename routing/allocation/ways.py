@@ -16,10 +16,11 @@ from carriers.services import Service, services_of
 from core.brand import SERVING_TIERS, Brand
 from core.errors import BadInput
 from inventory.items import Catalog, Item
+from routing.allocation.consignments import by_volume
 from routing.allocation.explain import Alternatives, Offers, Refused, demand_of, weighed
 from routing.allocation.inputs import problem_of
 from routing.allocation.prices import Prices, rows_of
-from routing.allocation.problem import MOVE, Consignments, Problem
+from routing.allocation.problem import Problem
 from routing.costs import CostBook, UnitCosts
 from routing.landed_cost.tariffs import Tariffs
 
@@ -75,7 +76,8 @@ def explained(
     tariffs, rates = Tariffs.of(brand), RateBook.of(one, brand.today)
     book = replace(CostBook.of(brand, rates, tariffs), brand=one, catalog=Catalog.of(one))
     costs = book.at(slice(None))
-    problem = _filled(problem_of(one, book, tariffs, one.table("forecast")))
+    problem = problem_of(one, book, tariffs, one.table("forecast"))
+    problem = by_volume(problem, np.minimum(problem.limits.lane_m3, MANY_M3))
     demand = demand_of(problem, asked.region, asked.bucket)
     told = weighed(
         problem, rows_of(prices, problem), demand, _offers(problem, costs, demand, flows)
@@ -122,22 +124,6 @@ def _only(brand: Brand, item: str) -> Brand:
     numbers = [name for name in forecast.columns if name not in ("start", "region", "item")]
     starts = starts.assign(**{name: starts[name] * 0.0 for name in numbers})
     return brand.with_table("forecast", pd.concat([own, starts], ignore_index=True))
-
-
-def _filled(problem: Problem) -> Problem:
-    """Returns the problem of one item in which departures cost by the m3 that the others fill."""
-    if not problem.consignments.any:
-        return problem
-    limits, transfers = problem.limits, problem.transfers
-    per_m3 = problem.consignments.least_per_m3(np.minimum(limits.lane_m3, MANY_M3)).ravel()
-    moved = np.flatnonzero(transfers.kind == MOVE)
-    cost = transfers.cost.copy()
-    cost[moved] += per_m3[transfers.row[moved] - limits.lane_begin] * transfers.use[moved]
-    return replace(
-        problem,
-        transfers=replace(transfers, cost=cost),
-        consignments=Consignments.none(),
-    )
 
 
 def _offers(problem: Problem, costs: UnitCosts, demand: int, flows: pd.DataFrame) -> Offers:

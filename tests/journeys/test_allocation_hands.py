@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,9 +22,9 @@ from examples import three_tier
 from routing.allocation import networks, solve
 from routing.allocation.allocate import GAP, allocate
 from tests.journeys.crew_worker import BLOCK_ARCS, EXACT_COLUMNS
+from tests.journeys.crowd import Workers, crowd
 from tests.journeys.test_worker_survives import holder, read, until
 
-ROOT = Path(__file__).parents[2]
 CLOCK = SystemClock()
 PATIENT, PROMPT = 30.0, 0.5
 """Seconds for which hands are waited for."""
@@ -41,25 +38,8 @@ def brand(tmp_path_factory: pytest.TempPathFactory) -> Brand:
     return read_brand(folder)
 
 
-@contextmanager
-def workers(
-    engine: Engine, home: Path, count: int, come_seconds: float
-) -> Iterator[list[subprocess.Popen[bytes]]]:
-    url = engine.url.render_as_string(hide_password=False)
-    settings = Settings(home=home, database_url=url, allocation_hands=1)
-    command = [sys.executable, "-m", "tests.journeys.crew_worker", str(come_seconds), "--json"]
-    environment = {**os.environ, **settings.environment()}
-    started = [
-        subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
-        for _ in range(count)
-    ]
-    try:
-        yield started
-    finally:
-        for worker in started:
-            worker.terminate()
-        for worker in started:
-            worker.wait(30)
+def workers(engine: Engine, home: Path, count: int, come_seconds: float) -> Workers:
+    return crowd(engine, home, count, "crew_worker", str(come_seconds), hands=1)
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -26,10 +23,10 @@ from core.ids import Entropy
 from inventory.demand import store
 from inventory.demand.records import ForecastPartitionRecord
 from tests.inventory.demand.worlds import world
+from tests.journeys.crowd import Workers, crowd
 from tests.journeys.parts_worker import PARTITION_SERIES
 from tests.journeys.test_worker_survives import holder, read, until
 
-ROOT = Path(__file__).parents[2]
 CLOCK = SystemClock()
 ITEMS = tuple(f"I{at:04d}" for at in range(1000))
 REGIONS = ("DE", "TH")
@@ -43,25 +40,8 @@ def catalog() -> Brand:
     return world(units.astype(np.float64), date(2026, 4, 26), REGIONS, ITEMS, step=7)
 
 
-@contextmanager
-def workers(engine: Engine, home: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    environment = {
-        **os.environ,
-        "ENTREPOT_HOME": str(home),
-        "ENTREPOT_DATABASE_URL": engine.url.render_as_string(hide_password=False),
-    }
-    command = [sys.executable, "-m", "tests.journeys.parts_worker", "--json"]
-    started = [
-        subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
-        for _ in range(count)
-    ]
-    try:
-        yield started
-    finally:
-        for worker in started:
-            worker.terminate()
-        for worker in started:
-            worker.wait(30)
+def workers(engine: Engine, home: Path, count: int) -> Workers:
+    return crowd(engine, home, count, "parts_worker")
 
 
 def ask(sessions: SessionFactory, entropy: Entropy) -> JobRecord:

@@ -5,11 +5,8 @@ The promise is that another worker ends a killed worker's job within 30 seconds.
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,8 +29,8 @@ from core.clock import SystemClock
 from core.ids import Entropy
 from routing.allocation import store as allocations
 from tests.builders import two_sites_one_item
+from tests.journeys.crowd import Workers, crowd
 
-ROOT = Path(__file__).parents[2]
 PROMISE = timedelta(seconds=30)
 CLOCK = SystemClock()
 
@@ -51,26 +48,8 @@ def prepare(sessions: SessionFactory, entropy: Entropy) -> str:
         return scenarios.create_scenario(session, document, CLOCK, entropy).id
 
 
-@contextmanager
-def workers(engine: Engine, home: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Starts workers of one home, and ends those that are left as an operator would."""
-    environment = {
-        **os.environ,
-        "ENTREPOT_HOME": str(home),
-        "ENTREPOT_DATABASE_URL": engine.url.render_as_string(hide_password=False),
-    }
-    command = [sys.executable, "-m", "tests.journeys.slow_worker", "--json"]
-    started = [
-        subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
-        for _ in range(count)
-    ]
-    try:
-        yield started
-    finally:
-        for worker in started:
-            worker.terminate()
-        for worker in started:
-            worker.wait(30)
+def workers(engine: Engine, home: Path, count: int) -> Workers:
+    return crowd(engine, home, count, "slow_worker")
 
 
 def ask(sessions: SessionFactory, scenario: str, entropy: Entropy, home: Path) -> str:

@@ -1,6 +1,7 @@
 """Random allocation problems with every feature, and oracles that share no code with us."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -179,12 +180,13 @@ def _cheapest(demands: Demands, ships: Ships) -> NDArray[np.float64]:
     return least
 
 
-def oracle(problem: Problem) -> float:
-    """The least cost according to HiGHS in scipy, in parted units, written out unit by unit."""
-    limits, columns = problem.limits, []
-    outbound, carrier = limits.outbound, limits.carrier_kg
-    flat = np.concatenate([outbound.ravel(), carrier.ravel(), limits.lane_m3.ravel(),
-                           limits.storage_m3.ravel()])  # fmt: skip
+Column = tuple[float, float, list[tuple[str, int, float]]]
+"""Cost, most units, and cells: the kind of a row, its number, and the amount in it."""
+
+
+def _columns(problem: Problem) -> Iterator[Column]:
+    """Every way of every ship, every transfer, segment, and m3 that storage gives way by."""
+    outbound, carrier = problem.limits.outbound, problem.limits.carrier_kg
     for pool, demand, way in zip(
         problem.ships.pool, problem.ships.demand, problem.ships.way, strict=True
     ):
@@ -195,20 +197,27 @@ def oracle(problem: Problem) -> float:
             kilos = outbound.size + np.ravel_multi_index((site, service, bucket), carrier.shape)
             cells = [("pool", pool, 1.0), ("demand", demand, 1.0), ("row", out, 1.0),
                      ("row", kilos, problem.weight_kg[item])]  # fmt: skip
-            columns.append((problem.ships.cost[way, service], np.inf, cells))
+            yield problem.ships.cost[way, service], np.inf, cells
     moved = problem.transfers
     for at in range(len(moved.cost)):
         cells = [("pool", moved.start[at], 1.0)] if moved.start[at] >= 0 else []
         cells += [("pool", moved.end[at], -1.0)] if moved.end[at] >= 0 else []
         cells += [("row", moved.row[at], moved.use[at])] if moved.row[at] >= 0 else []
-        columns.append((moved.cost[at], float(moved.most[at]), cells))
+        yield moved.cost[at], float(moved.most[at]), cells
     for at, demand in enumerate(problem.segments.demand):
         unmet = [("demand", demand, 1.0)]
-        columns.append((problem.segments.value[at], float(problem.segments.units[at]), unmet))
-    storage = flat.size - limits.storage_m3.size
-    for row in range(storage, flat.size):
-        site = (row - storage) // outbound.shape[1]
-        columns.append((limits.overflow_price[site], np.inf, [("row", row, -1.0)]))
+        yield problem.segments.value[at], float(problem.segments.units[at]), unmet
+    storage = outbound.size + carrier.size + problem.limits.lane_m3.size
+    for at in range(problem.limits.storage_m3.size):
+        site = at // outbound.shape[1]
+        yield problem.limits.overflow_price[site], np.inf, [("row", storage + at, -1.0)]
+
+
+def oracle(problem: Problem) -> float:
+    """The least cost according to HiGHS in scipy, in parted units, written out unit by unit."""
+    limits, columns = problem.limits, list(_columns(problem))
+    flat = np.concatenate([limits.outbound.ravel(), limits.carrier_kg.ravel(),
+                           limits.lane_m3.ravel(), limits.storage_m3.ravel()])  # fmt: skip
     sizes = {"pool": len(problem.pools.item), "demand": len(problem.demands.item), "row": flat.size}
     made = {name: np.zeros((size, len(columns))) for name, size in sizes.items()}
     for column, (_, _, cells) in enumerate(columns):

@@ -83,6 +83,8 @@ def test_the_objective_is_the_sum_of_its_costs_and_of_the_flows(taught: Allocati
     assert taught.objective == pytest.approx(sum(costs.values()))
     shipped = (flows["quantity"] * flows["unit_cost"]).sum()
     lost = (unmet["quantity"] * unmet["penalty"]).sum()
+    goods = (taught.moves["quantity"] * taught.moves["unit_cost"]).sum()
+    assert costs["moves"] == pytest.approx(goods + sum(one.cost for one in taught.departures))
     rest = costs["storage"] + costs["moves"] + costs["purchases"] + costs["fixed"]
     assert taught.objective == pytest.approx(shipped + lost + rest, rel=1e-6)
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from routing.allocation.consignments import by_volume, most_m3, with_departures, with_fewer
 from routing.allocation.containers import container_bound
+from routing.allocation.departures import departures_of
 from routing.allocation.plan import Plan
-from routing.allocation.problem import Consignments, Problem
+from routing.allocation.problem import MOVE, Consignments, Problem
 from routing.allocation.solve import solve
 from tests.routing.allocation.problems import departing, oracle
 
@@ -84,6 +85,20 @@ def test_no_departure_costs_less_than_its_volume(
         m3 = min(volume, most)
         paid = one.cost(np.array([[m3]]), np.array([[m3]]))[0, 0]
         assert least * m3 <= paid + 1e-6 * max(1.0, paid)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_departures_are_told_with_all_that_they_cost(seed: int) -> None:
+    problem = departing(seed)
+    plan = solve(problem, gap=1e-2, method="decomposition", time_limit=2.0).plan
+    told = departures_of(problem, plan)
+    assert sum(one.cost for one in told) == pytest.approx(plan.consigned(problem).sum())
+    moved = problem.transfers.kind == MOVE
+    assert sum(one.quantity for one in told) == plan.moved[moved].sum()
+    size = dict(zip(problem.axes.lanes, problem.consignments.container_m3, strict=True))
+    for one in told:
+        held = size[one.from_site, one.to_site, one.service]
+        assert one.m3 <= one.containers * held + 1e-6 if held else one.containers == 0
 
 
 def test_goods_wait_for_each_other_to_share_a_container() -> None:
