@@ -21,7 +21,7 @@ run: $(STAMPS)/run $(STAMPS)/console
 # Set up everything and pass every check and test.
 test: $(STAMPS)/test $(STAMPS)/console
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # Format, lint, types and import contracts, without tests.
 check: $(STAMPS)/test

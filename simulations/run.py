@@ -9,7 +9,7 @@ from carriers.rates import RateBook
 from core.brand import Brand
 from core.folder.writer import complete
 from routing.allocation.allocate import allocate, demand_forecast
-from routing.allocation.result import Allocation
+from routing.allocation.results.result import Allocation
 from simulations.outcome import Flow, Outcome
 from simulations.scenarios import Scenario, apply
 

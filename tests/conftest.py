@@ -1,5 +1,6 @@
 """Fixtures that every room shares: both databases, the app and its keys, clock and entropy."""
 
+import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,11 @@ Headers = Mapping[str, str]
 
 _TEMPLATE = "template_entrepot"
 _numbers = count(1)
+
+
+def pytest_configure() -> None:
+    """Tables are as wide as in a pipe, whoever runs the tests and in however many processes."""
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture

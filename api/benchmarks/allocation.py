@@ -18,10 +18,10 @@ import numpy as np
 from api.benchmarks.instances import Size, instance
 from api.benchmarks.measured import Line, Measured, Report, WrongAnswer
 from api.benchmarks.peers import has_pulp, pulp_cbc
-from routing.allocation.carried import Earlier
-from routing.allocation.exact import relaxed
 from routing.allocation.problem import Problem
-from routing.allocation.solve import Solution, solve
+from routing.allocation.solver.carried import Earlier
+from routing.allocation.solver.exact import relaxed
+from routing.allocation.solver.solve import Solution, solve
 
 SMALL = Size(1_000, asking=12.0, holding=4.25, units=60.0)
 WIDE = Size(1_000, 12, 40, 4, asking=20.0, holding=7.0, units=80.0)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from routing.allocation.problem import Problem
-from routing.allocation.program import columns_of, linear_program
+from routing.allocation.solver.program import columns_of, linear_program
 
 
 @dataclass(frozen=True, slots=True)

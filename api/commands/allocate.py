@@ -15,10 +15,10 @@ from core.brand import Brand
 from core.folder.reader import read_brand
 from core.money import Money
 from routing.allocation.allocate import GAP, MOST_GAP, allocate
-from routing.allocation.explain import Alternatives, proof_told
 from routing.allocation.prices import load_prices
-from routing.allocation.result import Allocation
-from routing.allocation.ways import Flow, check_flow, explained, refused_by_reason
+from routing.allocation.results.explain import Alternatives, proof_told
+from routing.allocation.results.result import Allocation
+from routing.allocation.results.ways import Flow, check_flow, explained, refused_by_reason
 from simulations.run import forecast_once
 from simulations.scenarios import apply, read_scenario
 

@@ -15,8 +15,8 @@ from api.dependencies import ClockDep, SessionDep
 from api.services.allocations import explained_flow
 from api.services.brands import current_brand
 from core.errors import Conflict
+from routing.allocation.results.ways import Flow, refused_by_reason
 from routing.allocation.store import allocation_of
-from routing.allocation.ways import Flow, refused_by_reason
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 

@@ -12,7 +12,7 @@ from api.jobs.context import JobContext
 from api.jobs.exchange import versions
 from api.jobs.lines import BEAT_SECONDS, HAND, Line
 from core.children import Child
-from routing.allocation import crew
+from routing.allocation.solver import crew
 
 HOLDS = "Holds items of an allocation"
 

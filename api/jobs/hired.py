@@ -22,7 +22,7 @@ from api.jobs.exchange import Exchange, versions
 from api.jobs.lines import BEAT_SECONDS, OWNER, Line
 from api.queue import store
 from core.pipes import Pieces
-from routing.allocation.crew import Here, Member, Members, Roll
+from routing.allocation.solver.crew import Here, Member, Members, Roll
 
 KIND = "allocation.hand"
 

@@ -22,7 +22,7 @@ from api.services.allocations import (
 from core.money import Money
 from routing.allocation import store
 from routing.allocation.allocate import GAP, MOST_GAP
-from routing.allocation.ways import Flow
+from routing.allocation.results.ways import Flow
 
 router = APIRouter(
     prefix="/v1/allocations", tags=["allocations"], dependencies=[Depends(allow("planner"))]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from core.brand import SERVING_TIERS, Brand
 from core.money import Money
 from inventory.items import Catalog
-from routing.allocation.explain import proof_told
 from routing.allocation.prices import UNDATED, Prices
 from routing.allocation.problem import summed
+from routing.allocation.results.explain import proof_told
 from routing.lanes import lanes_of
 
 Floats = NDArray[np.float64]

@@ -20,11 +20,11 @@ from core.clock import Clock
 from core.errors import Conflict
 from core.ids import Entropy, mint
 from routing.allocation import store
-from routing.allocation.explain import Alternatives
 from routing.allocation.prices import Prices, prices_from
-from routing.allocation.purchases import nothing_bought
 from routing.allocation.records import AllocationRecord
-from routing.allocation.ways import Flow, explained
+from routing.allocation.results.explain import Alternatives
+from routing.allocation.results.purchases import nothing_bought
+from routing.allocation.results.ways import Flow, explained
 from simulations.scenarios import apply, scenario_of
 
 KIND = "allocation.run"

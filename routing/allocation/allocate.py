@@ -9,12 +9,12 @@ import pandas as pd
 from carriers.rates import RateBook
 from core.brand import Brand
 from inventory.demand.forecast import forecast as forecast_demand
-from routing.allocation.crew import Members, hands
-from routing.allocation.inputs import problem_of
+from routing.allocation.inputs.assembly import problem_of
 from routing.allocation.prices import Prices, rows_of
 from routing.allocation.problem import Floats, Problem
-from routing.allocation.result import Allocation, result_of
-from routing.allocation.solve import solve
+from routing.allocation.results.result import Allocation, result_of
+from routing.allocation.solver.crew import Members, hands
+from routing.allocation.solver.solve import solve
 from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from core.errors import BadInput
 from routing.allocation.problem import Floats, Problem
-from routing.allocation.solve import Solution
+from routing.allocation.solver.solve import Solution
 
 COLUMNS = ("kind", "bucket", "item", "site", "to_site", "service", "price")
 

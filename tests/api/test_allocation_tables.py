@@ -20,8 +20,8 @@ from core.brand import Brand
 from inventory import store as stock
 from inventory.stock import Entry, StockKey
 from routing.allocation.allocate import Report, allocate
-from routing.allocation.result import Allocation
-from routing.allocation.ways import Flow, explained
+from routing.allocation.results.result import Allocation
+from routing.allocation.results.ways import Flow, explained
 from simulations.scenarios import apply, scenario_of
 from tests.console.brands import six_hubs
 from tests.fakes import FakeClock, seeded_entropy

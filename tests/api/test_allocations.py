@@ -17,8 +17,8 @@ from core.brand import Brand
 from core.folder.writer import write_brand
 from inventory import store as stock
 from inventory.stock import Entry, StockKey
-from routing.allocation import solve
 from routing.allocation.allocate import allocate
+from routing.allocation.solver import solve
 from routing.allocation.store import allocation_of
 from tests.builders import two_sites_one_item
 from tests.console.brands import six_hubs

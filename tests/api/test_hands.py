@@ -27,7 +27,7 @@ from api.settings import Settings
 from core.clock import SystemClock
 from routing.allocation import networks
 from routing.allocation.problem import Problem
-from routing.allocation.solve import Solution, solve
+from routing.allocation.solver.solve import Solution, solve
 from tests.journeys.test_worker_survives import until
 from tests.routing.allocation.problems import random_problem
 from tests.routing.allocation.test_crew import same

@@ -11,7 +11,7 @@ from api.benchmarks.instances import Size, instance
 from api.benchmarks.measured import Line, Measured, WrongAnswer
 from api.commands.bench import BENCHES
 from routing.allocation.problem import Problem
-from routing.allocation.solve import Solution, solve
+from routing.allocation.solver.solve import Solution, solve
 
 SMALL = Size(items=60, sites=3, regions=6, services=2, asking=3.0, holding=2.0, units=12.0)
 

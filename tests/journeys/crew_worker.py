@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from api.cli import main
 from api.jobs import hired
-from routing.allocation import networks, solve
-from routing.allocation.answers import Part
-from routing.allocation.crew import Crew
+from routing.allocation import networks
 from routing.allocation.problem import Floats
+from routing.allocation.solver import solve
+from routing.allocation.solver.answers import Part
+from routing.allocation.solver.crew import Crew
 
 EXACT_COLUMNS, BLOCK_ARCS = 0, 300
 ROUND_SECONDS = 0.4

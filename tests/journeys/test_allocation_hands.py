@@ -19,8 +19,9 @@ from core.clock import SystemClock
 from core.folder.reader import read_brand
 from core.ids import Entropy
 from examples import three_tier
-from routing.allocation import networks, solve
+from routing.allocation import networks
 from routing.allocation.allocate import GAP, allocate
+from routing.allocation.solver import solve
 from tests.journeys.crew_worker import BLOCK_ARCS, EXACT_COLUMNS
 from tests.journeys.crowd import Workers, crowd
 from tests.journeys.test_worker_survives import holder, read, until

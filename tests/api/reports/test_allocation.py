@@ -16,7 +16,7 @@ from api.services.allocation_figures import Made, buckets_of, levels, limits_of,
 from core.brand import Brand
 from core.folder.writer import write_brand
 from routing.allocation.allocate import allocate
-from routing.allocation.result import Allocation
+from routing.allocation.results.result import Allocation
 from tests.api.reports.test_forecast import Names, plain
 from tests.builders import two_sites_one_item
 from tests.console.brands import six_hubs

@@ -16,10 +16,10 @@ from core.folder.reader import read_brand
 from core.folder.writer import complete
 from examples import three_tier
 from routing.allocation.allocate import allocate
-from routing.allocation.explain import NO_STOCK, STOCK_USED_UP
-from routing.allocation.inputs import problem_of
+from routing.allocation.inputs.assembly import problem_of
 from routing.allocation.problem import Problem
-from routing.allocation.result import Allocation
+from routing.allocation.results.explain import NO_STOCK, STOCK_USED_UP
+from routing.allocation.results.result import Allocation
 from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 from tests.builders import two_sites_one_item

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
-from routing.allocation.answers import Household, Terms
-from routing.allocation.exact import relaxed
-from routing.allocation.explain import Alternatives, Way, alternatives
 from routing.allocation.problem import Problem, with_limits
-from routing.allocation.solve import Solution, solve
+from routing.allocation.results.explain import Alternatives, Way, alternatives
+from routing.allocation.solver.answers import Household, Terms
+from routing.allocation.solver.exact import relaxed
+from routing.allocation.solver.solve import Solution, solve
 from tests.routing.allocation.problems import one_lane, random_problem
 
 STEP = 1

@@ -5,12 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.allocation.consignments import by_volume, most_m3, with_departures, with_fewer
-from routing.allocation.containers import container_bound
-from routing.allocation.departures import departures_of
 from routing.allocation.plan import Plan
 from routing.allocation.problem import MOVE, Consignments, Problem
-from routing.allocation.solve import solve
+from routing.allocation.results.departures import departures_of
+from routing.allocation.solver.departures.consignments import (
+    by_volume,
+    most_m3,
+    with_departures,
+    with_fewer,
+)
+from routing.allocation.solver.departures.containers import container_bound
+from routing.allocation.solver.solve import solve
 from tests.routing.allocation.problems import departing, oracle
 
 SLACK = 1e-6

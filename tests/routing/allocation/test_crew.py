@@ -7,10 +7,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from routing.allocation import crew, decomposition, networks
-from routing.allocation.crew import Here, Members, Roll
+from routing.allocation import networks
 from routing.allocation.problem import Floats, Problem
-from routing.allocation.solve import Solution, solve
+from routing.allocation.solver import crew, decomposition
+from routing.allocation.solver.crew import Here, Members, Roll
+from routing.allocation.solver.solve import Solution, solve
 from tests.routing.allocation.problems import random_problem
 
 DIES = "keyword"

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from routing.allocation.explain import binding_rows
 from routing.allocation.prices import (
     Prices,
     load_prices,
@@ -21,7 +20,8 @@ from routing.allocation.prices import (
     rows_of,
 )
 from routing.allocation.problem import Problem
-from routing.allocation.solve import solve
+from routing.allocation.results.explain import binding_rows
+from routing.allocation.solver.solve import solve
 from tests.routing.allocation.problems import random_problem
 
 ARRAYS = ("stock", "outbound", "carrier_kg", "lane_m3", "storage_m3")

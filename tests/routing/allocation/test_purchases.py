@@ -16,7 +16,7 @@ from core.folder.writer import complete
 from inventory.suppliers.offers import Offer
 from routing.allocation.allocate import allocate
 from routing.allocation.problem import BUY
-from routing.allocation.purchases import orders_of
+from routing.allocation.results.purchases import orders_of
 from tests.builders import two_sites_one_item
 from tests.routing.allocation.problems import oracle
 from tests.routing.allocation.test_allocate import problem, table

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from api.benchmarks.instances import Size, instance
-from routing.allocation.carried import Earlier, carried
-from routing.allocation.exact import relaxed
 from routing.allocation.problem import Problem, only, with_limits
-from routing.allocation.replan import replanned
-from routing.allocation.solve import solve
+from routing.allocation.solver.carried import Earlier, carried
+from routing.allocation.solver.exact import relaxed
+from routing.allocation.solver.replan import replanned
+from routing.allocation.solver.solve import solve
 from tests.routing.allocation.problems import random_problem
 
 GAP = 3e-3

@@ -6,8 +6,8 @@ import pytest
 from carriers.rates import RateBook
 from core.brand import Brand
 from routing import costs
-from routing.allocation import ships
 from routing.allocation.allocate import allocate
+from routing.allocation.inputs import ships
 from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 from tests.routing.allocation.test_allocate import problem, teaching

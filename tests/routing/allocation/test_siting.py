@@ -11,11 +11,11 @@ from scipy.optimize import linprog
 
 from core.folder.orlib import Location, brand_of
 from routing.allocation.allocate import allocate
-from routing.allocation.exact import relaxed
 from routing.allocation.problem import Bools, Floats, Problem
-from routing.allocation.site_bounds import FREE, OPEN, Prices, SiteBounds
-from routing.allocation.siting import charged, most_sent, opened, sited
-from routing.allocation.solve import Solution, solve
+from routing.allocation.solver.exact import relaxed
+from routing.allocation.solver.sites.bounds import FREE, OPEN, Prices, SiteBounds
+from routing.allocation.solver.sites.siting import charged, most_sent, opened, sited
+from routing.allocation.solver.solve import Solution, solve
 from tests.routing.allocation.problems import random_problem
 
 GAP = 5e-3

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from core.errors import BadInput
-from routing.allocation.decomposition import MOST_ROUNDS, Decomposition
-from routing.allocation.exact import relaxed
-from routing.allocation.explain import (
+from routing.allocation.problem import MOVE, Problem, Ships, with_limits
+from routing.allocation.results.explain import (
     CAPACITY,
     NO_ROUTE,
     NO_STOCK,
@@ -19,10 +18,11 @@ from routing.allocation.explain import (
     TOO_DEAR,
     unmet_reasons,
 )
-from routing.allocation.glop import LinearProgram, fill_rows, fill_sparse, minimize
-from routing.allocation.problem import MOVE, Problem, Ships, with_limits
-from routing.allocation.program import columns_of, linear_program
-from routing.allocation.solve import Solution, solve
+from routing.allocation.solver.decomposition import MOST_ROUNDS, Decomposition
+from routing.allocation.solver.exact import relaxed
+from routing.allocation.solver.glop import LinearProgram, fill_rows, fill_sparse, minimize
+from routing.allocation.solver.program import columns_of, linear_program
+from routing.allocation.solver.solve import Solution, solve
 from tests.routing.allocation.problems import (
     brute_force,
     one_lane,

@@ -10,12 +10,11 @@ from carriers.rates import RateBook
 from core.brand import Brand
 from core.errors import BadInput
 from routing.allocation.allocate import allocate
-from routing.allocation.explain import Alternatives, Refused, alternatives
-from routing.allocation.inputs import problem_of
+from routing.allocation.inputs.assembly import problem_of
 from routing.allocation.prices import prices_bytes, prices_from
-from routing.allocation.result import Allocation
-from routing.allocation.solve import solve
-from routing.allocation.ways import (
+from routing.allocation.results.explain import Alternatives, Refused, alternatives
+from routing.allocation.results.result import Allocation
+from routing.allocation.results.ways import (
     CLOSED,
     NO_RATE,
     NO_STOCK_THERE,
@@ -23,6 +22,7 @@ from routing.allocation.ways import (
     Flow,
     explained,
 )
+from routing.allocation.solver.solve import solve
 from routing.costs import CostBook
 from routing.landed_cost.tariffs import Tariffs
 from tests.builders import two_sites_one_item

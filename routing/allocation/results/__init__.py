@@ -1,0 +1,1 @@
+"""From a plan to what people ask of it: tables, reasons and alternatives."""

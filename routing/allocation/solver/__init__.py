@@ -1,0 +1,1 @@
+"""From a problem to a plan in whole units, its prices and the proof."""

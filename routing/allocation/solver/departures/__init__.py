@@ -1,0 +1,1 @@
+"""Goods that leave together: whole containers and what each departure costs."""

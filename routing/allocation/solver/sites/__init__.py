@@ -1,0 +1,1 @@
+"""Which sites to open: branch and bound over networks."""
