@@ -22,11 +22,12 @@ SAMPLED, SAMPLE_GAP = 0.1, 1e-3
 """Share of the items that finds the prices after a change, and its gap; there must be more of them
 than of limits."""
 
-ANEW, MOST_ANEW = 0.15, 0.5
-"""Share of the items that are planned anew at first; twice as many the next time, up to the most.
-Beyond that, everything is better planned anew."""
+ANEW, ANEW_OF_OVER, MOST_ANEW = 0.1, 2.0, 0.5
+"""Share of the items that are planned anew at first, or so many times the share by which the plan
+exceeds a limit if that is more; twice as many the next time, up to the most. Beyond that,
+everything is better planned anew."""
 
-LEFT, INNER = 0.3, 0.4
+LEFT, INNER = 0.4, 0.5
 """Shares of the gap: what items that keep their plan may miss, and what the others may."""
 
 
@@ -54,7 +55,7 @@ def replanned(problem: Problem, earlier: Earlier, gap: float, seed: int) -> Repl
     price = np.minimum(earlier.price, problem.limits.soft)
     if known.all() and not again.exceeded().any() and again.is_near(again.gains(price)[1]):
         return Replanned(plan, price, again.worth(price), again.rounds)
-    price, share = again.sampled(price, seed), ANEW
+    price, share = again.sampled(price, seed), max(ANEW, ANEW_OF_OVER * again.over())
     while share <= MOST_ANEW:
         gain, bound = again.gains(price)
         loose = again.loose(gain, share)
@@ -124,6 +125,12 @@ class _Again:
         """Returns which hard limits the plan exceeds, [row]."""
         limit = self._problem.limits.flat
         return np.isinf(self._problem.limits.soft) & (self._plan.use(self._problem) > limit)
+
+    def over(self) -> float:
+        """Returns the largest share by which the plan exceeds a hard limit."""
+        used, limit = self._plan.use(self._problem), self._problem.limits.flat
+        over = np.divide(used - limit, used, out=np.zeros_like(used), where=self.exceeded())
+        return float(over.max(initial=0.0))
 
     def planned_anew(self, loose: Ints, price: Floats) -> Floats:
         """Plans some items in the room that all others leave; returns the prices of that plan."""
