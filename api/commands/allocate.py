@@ -1,7 +1,8 @@
 """`entrepot allocate`: where stock should serve demand, what it costs, and the proof."""
 
 import math
-import re
+from collections import defaultdict
+from datetime import date
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from api.commands.output import Report, Target, emit, err, json_option, progress, table
 from api.reports.allocation import allocation_report
-from api.services.allocation_figures import Made
+from api.services.allocation_figures import PARTS, Made, decided, limits_of
 from core.brand import Brand
 from core.folder.reader import read_brand
 from core.money import Money
@@ -24,8 +25,24 @@ from simulations.scenarios import apply, read_scenario
 
 _MOST_SHOWN = 15
 
-_WHEN = re.compile(r",\d{4}-\d\d-\d\d\]$")
-"""The bucket in the name of a limit."""
+_CENT = 0.005
+"""Amounts nearer than this look the same."""
+
+UNITS = {"demand": "Asked for", "served": "Served", "unmet": "Not served"}
+"""Expected units in the words of a planner."""
+
+KPIS = {
+    "fill": ("Fill", "% of units asked for"),
+    "on_time": ("On time", "% of units shipped"),
+    "late_days_per_unit": ("Late by", "days a unit shipped"),
+    "logistics_cost": ("Paid for logistics", "{0}"),
+    "cost_per_unit": ("Logistics of a unit shipped", "{0}"),
+    "logistics_cost_share": ("Logistics", "% of the value shipped"),
+    "served_value": ("Value shipped", "{0}"),
+    "carbon_kg": ("Carbon", "kg of CO2 equivalent"),
+    "inventory_turns": ("Stock turns", "times a year"),
+}
+"""Key figures in the words of a planner, and what they are counted in."""
 
 
 def a_number(context: click.Context, option: click.Parameter, value: float) -> float:
@@ -105,17 +122,14 @@ def command(
     if out:
         made.save(out)
     if page:
-        shown = Made(
-            made.document(), made.flows, made.moves, made.purchases, made.unmet, made.prices
-        )
-        page.write_text(allocation_report(brand, shown), encoding="utf-8")
+        page.write_text(allocation_report(brand, _made(made)), encoding="utf-8")
         err.print(f"Wrote {page}", highlight=False)
     told = [explained(brand, made.prices, made.flows, made.open_sites, flow) for flow in flows]
     document = made.document() | (
         {"alternatives": [one.document() for one in told]} if flows else {}
     )
     ways = [shown for one in told for shown in _ways(one, brand.currency)]
-    emit(document, as_json, *(ways or _tables(made, brand.currency)))
+    emit(document, as_json, *(ways or _tables(brand, made)))
 
 
 def _what_if(
@@ -128,34 +142,52 @@ def _what_if(
     return apply(forecast_once(brand, seed, report), overrides)
 
 
-def _tables(made: Allocation, currency: str) -> tuple[Table | str, ...]:
+def _tables(brand: Brand, made: Allocation) -> tuple[Table | str, ...]:
+    currency = brand.currency
     proof = (
         f"[bold]{proof_told(made.status, made.gap)}[/bold]: {made.objective:,.2f} {currency}, no "
         f"plan costs less than {made.bound:,.2f}; {made.seconds['total']:.1f} s"
     )
-    costs = [[name, amount] for name, amount in made.costs.items()]
-    units = [[name, amount] for name, amount in made.units.items()]
-    kpis = [[name, figure] for name, figure in made.kpis.items()]
+    costs = [[PARTS.get(name, name), amount] for name, amount in made.costs.items()]
+    units = [[UNITS.get(name, name), amount] for name, amount in made.units.items()]
+    kpis = [_kpi(name, figure, currency) for name, figure in made.kpis.items()]
     shown = (
         proof,
-        table(f"Costs in {currency}", ("cost", "amount"), costs),
-        table("Units", ("units", "amount"), units),
-        table("Key figures", ("figure", "value"), kpis),
+        table(f"Costs in {currency}", ("part", "amount"), [*costs, ["In all", made.objective]]),
+        table("Units", ("demand", "units"), units),
+        table("Key figures", ("figure", "value", ""), kpis),
     )
-    rest = *_departures(made, currency), *_purchases(made), *_binding(made, currency), *_unmet(made)
-    return (*shown, *rest)
+    rest = *_departures(made, currency), *_purchases(made), *_binding(brand, made), *_unmet(made)
+    sites = decided(brand, made.open_sites)
+    return (*shown[:1], *([escape(sites)] if sites else []), *shown[1:], *rest)
+
+
+def _kpi(name: str, figure: float, currency: str) -> list[object]:
+    """A key figure in words, and what it is counted in; shares are told in percent."""
+    words, unit = KPIS.get(name, (name, ""))
+    return [words, 100 * figure if unit.startswith("%") else figure, unit.format(currency)]
+
+
+def _first(title: str, count: int) -> str:
+    """Returns a title that says how many rows there are where not all are shown."""
+    return title if count <= _MOST_SHOWN else f"{title}, the first {_MOST_SHOWN} of {count:,}"
 
 
 def _departures(made: Allocation, currency: str) -> list[Table]:
-    """What leaves first; `--json` has all of it."""
+    """What leaves first, with all that its goods and the departure cost; `--json` has the rest."""
+    goods: dict[tuple[date, str, str, str], float] = defaultdict(float)
+    for row in made.moves.to_dict("records"):
+        lane = row["bucket"].date(), row["from_site"], row["to_site"], row["service"]
+        goods[lane] += row["quantity"] * row["unit_cost"]
     rows = [
         (
             f"{one.bucket:%Y-%m-%d}", one.from_site, one.to_site, one.service, one.quantity,
-            one.m3, one.containers or "", one.cost,
+            one.m3, one.containers or "",
+            one.cost + goods[one.bucket, one.from_site, one.to_site, one.service],
         )
         for one in made.departures[:_MOST_SHOWN]
     ]  # fmt: skip
-    title = f"Departures between sites, the first of {len(made.departures):,}"
+    title = _first("Departures between sites", len(made.departures))
     columns = ("leaves", "from", "to", "service", "units", "m3", "containers", currency)
     return [table(title, columns, rows)] if rows else []
 
@@ -170,21 +202,24 @@ def _purchases(made: Allocation) -> list[Table]:
         ]
         for row in orders.head(_MOST_SHOWN).to_dict("records")
     ]  # fmt: skip
-    title = f"Orders proposed, the first of {len(orders):,}"
+    title = _first("Orders proposed", len(orders))
     columns = ("order by", "due", "supplier", "item", "site", "needed", "to order", "total")
     return [table(title, columns, rows)] if rows else []
 
 
-def _binding(made: Allocation, currency: str) -> list[Table]:
-    """What binds, each limit once: its highest price, and in how many buckets it has one."""
-    found: dict[str, tuple[float, int]] = {}
-    for row in made.binding:
-        name = _WHEN.sub("]", row.row)
-        price, buckets = found.get(name, (0.0, 0))
-        found[name] = max(price, row.price), buckets + 1
-    rows = [[escape(name), *told] for name, told in list(found.items())[:_MOST_SHOWN]]
-    title = f"What one more would save at the most in {currency}"
-    return [table(title, ("capacity that binds", "price", "buckets"), rows)] if rows else []
+def _binding(brand: Brand, made: Allocation) -> list[Table]:
+    """What binds in words, each limit once: its highest price, and in how many buckets it binds."""
+    rows = [
+        [one.limit, one.price, f"a {one.unit}", "now" if one.is_stock else str(one.buckets)]
+        for one in limits_of(brand, _made(made))
+    ][:_MOST_SHOWN]
+    title = f"What one more would save at the most in {brand.currency}"
+    columns = ("limit that binds", "one more saves", "", "buckets")
+    return [table(title, columns, rows)] if rows else []
+
+
+def _made(made: Allocation) -> Made:
+    return Made(made.document(), made.flows, made.moves, made.purchases, made.unmet, made.prices)
 
 
 def _unmet(made: Allocation) -> list[Table]:
@@ -212,4 +247,15 @@ def _ways(told: Alternatives, currency: str) -> tuple[Table | str, ...]:
         f"[dim]Not possible: {escape(reason)}: {escape(', '.join(names))}[/dim]"
         for reason, names in refused_by_reason(told).items()
     ]
-    return (table(title, columns, rows), *refused)
+    return (table(title, columns, rows), *_unlikely(told, currency), *refused)
+
+
+def _unlikely(told: Alternatives, currency: str) -> list[str]:
+    """Says why units stay unmet at a penalty below what the best way costs."""
+    left = [way for way in told.ways if not way.site and way.units > 0]
+    return [
+        f"[dim]Units that are left unmet are less likely to be asked for: the next one is worth "
+        f"{way.unit_cost:,.2f} {currency}, less than any way to serve it costs.[/dim]"
+        for way in left
+        if way.unit_cost < told.demand_price - _CENT
+    ]

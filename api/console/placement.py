@@ -42,10 +42,11 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a cost, in settlement currency."""
+    """One part of a cost, in settlement currency; `label` is its name in words."""
 
     name: str
     value: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,11 @@ def run_page(session: Session, allocation: str, bucket: date | None = None) -> R
         tiles=_tiles(result, record.currency),
         tiers=[tier for tier in present_tiers(brand) if tier in SERVING_TIERS],
         flows=_by_lane(_within(made.flows, bucket))[:FLOWS_SHOWN],
-        costs=[Part(name, value) for name, value in _largest(result["costs"]) if value],
+        costs=[
+            Part(name, value, figures.PARTS.get(name, name.capitalize()))
+            for name, value in _largest(result["costs"])
+            if value
+        ],
         buckets=figures.buckets_of(brand, made),
         bucket=bucket,
         uses=figures.uses_of(brand, made)[:USES_SHOWN],

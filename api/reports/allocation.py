@@ -18,7 +18,7 @@ from api.reports.world import (
     land,
 )
 from api.services import allocation_figures as figures
-from api.services.allocation_figures import Bucket, Made
+from api.services.allocation_figures import PARTS, Bucket, Made
 from core.brand import Brand
 from routing.lanes import great_circle
 from warehouses.network import Network
@@ -31,13 +31,6 @@ FLOW_WIDTHS = (1.0, 9.0)
 
 ROOM, LETTER = 170.0, 17.0
 """Length and height of a name on the map, in its units."""
-
-PARTS = {
-    "shipping": "Shipping", "handling": "Handling", "duty": "Duty", "tax": "Tax not recovered",
-    "lateness": "Lateness", "carbon": "Carbon", "storage": "Storage", "moves": "Moves",
-    "purchases": "Goods bought", "fixed": "Sites open", "unmet": "Unmet demand",
-}  # fmt: skip
-"""Parts of the cost in the words of a planner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +107,7 @@ def allocation_report(brand: Brand, made: Made) -> str:
         made=made,
         first=made.starts[0],
         buckets=len(made.starts),
+        decided=figures.decided(brand, made.document["open_sites"]),
         tiles=_tiles(made, currency),
         map=_map(brand, made),
         costs=_costs(made),

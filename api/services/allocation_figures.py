@@ -1,6 +1,6 @@
 """Figures of an allocation in the words of a planner: by bucket, by limit, by reason, by lane."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -36,6 +36,14 @@ WORDS = {
     "storage_m3": ("Room at {0}", CUBIC),
 }
 """Each kind of shared limit in words, by the names in its row, and its unit."""
+
+
+PARTS = {
+    "shipping": "Shipping", "handling": "Handling", "duty": "Duty", "tax": "Tax not recovered",
+    "lateness": "Lateness", "carbon": "Carbon", "storage": "Storage", "moves": "Moves",
+    "purchases": "Goods bought", "fixed": "Sites open", "unmet": "Unmet demand",
+}  # fmt: skip
+"""Parts of the cost in the words of a planner."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -417,6 +425,20 @@ def _told(kind: str, parts: Sequence[str], names: Mapping[str, str]) -> tuple[st
     words, unit = WORDS.get(kind, (f"{kind} {{0}}", "unit"))
     count = words.count("{")
     return words.format(*parts), unit, ",".join(parts[count:])
+
+
+def decided(brand: Brand, open_sites: Collection[str]) -> str:
+    """Returns which of the sites that were to be decided open, in a sentence; empty without any."""
+    sites = brand.table("sites")
+    asked = [str(site) for site in sites["site"][sites["status"] == "decide"]]
+    opened = [site for site in asked if site in open_sites]
+    closed = [site for site in asked if site not in open_sites]
+    told = [
+        f"{words} {', '.join(names)}"
+        for words, names in (("opens", opened), ("leaves closed", closed))
+        if names
+    ]
+    return f"The plan {' and '.join(told)}." if told else ""
 
 
 def serving(brand: Brand) -> list[str]:

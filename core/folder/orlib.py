@@ -60,7 +60,7 @@ def read_orlib(path: Path, capacity: float | None = None) -> Brand:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise BadInput(f"Expected a file of at most {MOST_BYTES // 10**6} MB: {path.name}.")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read as text.") from error
     return brand_of(parse(text, path.name, capacity), path.stem)
@@ -136,7 +136,7 @@ class _Numbers:
         *_, word = self._words[self._at]
         self._at += 1
         try:
-            value = float(word)
+            value = math.nan if "_" in word else float(word)
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or value < 0:
@@ -158,6 +158,8 @@ class _Numbers:
         value = self.amount(f"number of {what}")
         if value < 1 or value != int(value):
             self.fail(f"expected a whole number of {what} >= 1, got {value:g}")
+        if value > MOST_CELLS:
+            self.fail(f"expected at most {MOST_CELLS:,} {what}, got {value:g}")
         return int(value)
 
     def end(self) -> None:

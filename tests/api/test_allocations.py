@@ -1,7 +1,10 @@
 """Allocations at the doors: HTTP with its job, and the command line."""
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
@@ -14,7 +17,8 @@ from api.jobs.runner import Runner
 from api.services.allocations import latest_prices
 from api.services.brands import brand_version, load_brand
 from core.brand import Brand
-from core.folder.writer import write_brand
+from core.folder.columns import blank
+from core.folder.writer import complete, write_brand
 from inventory import store as stock
 from inventory.stock import Entry, StockKey
 from routing.allocation.allocate import allocate
@@ -235,17 +239,69 @@ def test_the_command_applies_a_scenario(tmp_path: Path, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["units"]["demand"] == 80.0
 
 
-def test_people_get_tables_with_the_names_of_rows_unharmed(
+def test_people_read_costs_figures_and_limits_in_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Names in brackets are not taken for markup."""
+    """Names in brackets are not taken for markup, and parts of the cost add up before the eye."""
     brand = two_sites_one_item()
     small = brand.table("stock").assign(on_hand=[5, 5])
-    write_brand(brand.with_table("stock", small), tmp_path / "brand")
+    items = brand.table("items").assign(name="Mug [large]")
+    brand = brand.with_table("stock", small).with_table("items", items)
+    write_brand(brand, tmp_path / "brand")
     assert run(["allocate", str(tmp_path / "brand")]) == 0
     shown = capsys.readouterr().out
-    assert "stock[DE-HAM,MUG]" in shown
+    assert "Mug [large] at DE-HAM" in shown
     assert "not enough stock" in shown
+    assert re.search(r"Fill +[\d.]+ +% of units asked for", shown)
+    total = re.search(r"(?m)^ *In all +([\d,.]+) *$", shown)
+    proof = re.search(r"%: ([\d,.]+) EUR", shown)
+    assert total
+    assert proof
+    assert figure(total[1]) == pytest.approx(figure(proof[1]), abs=0.5)
+
+
+def figure(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+@pytest.mark.parametrize("count", [3, 20])
+def test_a_departure_is_told_with_all_it_costs_and_a_title_counts_only_what_it_hides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    """Goods pay 2 a unit and the departure 10: a table once told the 10 alone."""
+    days = [date(2026, 9, 7) + timedelta(weeks=week) for week in range(count + 1)]
+    brand = two_sites_one_item()
+    brand = replace(brand, horizon_weeks=count + 1)
+    lane = {"from_site": "DE-HAM", "to_site": "TH-BKK", "service": "EXPRESS", "transit_days": 2,
+            "cost_per_unit": 2.0, "fixed_cost": 10.0, "capacity_m3": 0.005}  # fmt: skip
+    asked = [{"start": day, "region": "TH", "item": "MUG", "mean": 5.0} for day in days[1:]]
+    rates = brand.table("rates")
+    for name, rows in (("lanes", [lane]), ("forecast", asked),
+                       ("stock", [{"site": "DE-HAM", "item": "MUG", "on_hand": 500}])):  # fmt: skip
+        brand = brand.with_table(name, complete(name, pd.DataFrame(rows)))
+    brand = brand.with_table("rates", rates[rates["site"] == rates["region"].map(
+        {"DE": "DE-HAM", "TH": "TH-BKK"})])  # fmt: skip
+    items = brand.table("items").assign(unmet_penalty=90.0)
+    brand = brand.with_table("items", items).with_table("duties", blank("duties"))
+    write_brand(brand, tmp_path / "brand")
+    assert run(["allocate", str(tmp_path / "brand")]) == 0
+    shown = capsys.readouterr().out
+    assert ("Departures between sites, the first 15 of" in shown) == (count > 15)
+    assert re.search(r"DE-HAM +TH-BKK +EXPRESS +5 +[\d.]+ +20\.00", shown)
+
+
+def test_people_are_told_which_sites_open_and_which_stay_closed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which sites to open is the answer to the question; it once stood in the document alone."""
+    brand = two_sites_one_item()
+    sites = brand.table("sites").assign(status="decide", fixed_cost=[1.0, 100_000.0])
+    write_brand(brand.with_table("sites", sites), tmp_path / "brand")
+    page = tmp_path / "page.html"
+    assert run(["allocate", str(tmp_path / "brand"), "--report", str(page)]) == 0
+    told = "The plan opens DE-HAM and leaves closed TH-BKK."
+    assert told in capsys.readouterr().out
+    assert told in page.read_text(encoding="utf-8")
 
 
 def test_the_prices_of_an_earlier_run_are_where_the_next_one_begins(

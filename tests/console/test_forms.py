@@ -45,8 +45,10 @@ def test_an_allocation_is_started_and_shown(
     assert "<progress" not in page
     found = re.search(r'id="cost-data">(.*?)</script>', page, re.DOTALL)
     assert found is not None
-    costs = {part["name"]: part["value"] for part in json.loads(found[1])["parts"]}
+    parts = json.loads(found[1])["parts"]
+    costs = {part["name"]: part["value"] for part in parts}
     assert costs["shipping"] > 0
+    assert {part["label"] for part in parts} >= {"Shipping", "Unmet demand"}
     run = re.search(r"/console/allocations/(alc_\w+)/map.json", page)
     assert run is not None
     drawn = planner.get(f"/console/allocations/{run[1]}/map.json").json()

@@ -6,6 +6,8 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from api.console.assets import STATIC
+from api.services.allocation_figures import PARTS
 from core.brand import Brand
 from tests.console.brands import six_hubs
 
@@ -89,3 +91,9 @@ def test_an_address_that_names_nothing_is_a_page_too(planner: TestClient) -> Non
     assert answer.status_code == 404
     assert "text/html" in answer.headers["content-type"]
     assert "pln_unknown" in answer.text
+
+
+def test_every_part_of_a_cost_has_a_color_by_day_and_by_night() -> None:
+    """Goods bought were once drawn in the color that charts use for want of one."""
+    style = (STATIC / "console.css").read_text(encoding="utf-8")
+    assert {name: style.count(f"--c-{name}:") for name in PARTS} == dict.fromkeys(PARTS, 2)

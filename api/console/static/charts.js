@@ -125,7 +125,7 @@
     const frame = base();
     return {
       ...frame,
-      xAxis: frame.value, yAxis: { type: "category", data: data.parts.map((part) => part.name).reverse(), ...frame.axis },
+      xAxis: frame.value, yAxis: { type: "category", data: data.parts.map((part) => part.label).reverse(), ...frame.axis },
       legend: { show: false }, grid: { ...frame.grid, top: 8 },
       tooltip: { ...frame.tooltip, formatter: (rows) => `${rows[0].name}\n${plain.format(rows[0].value)} ${data.currency}` },
       series: [{ type: "bar", barWidth: "60%", data: data.parts.map((part) => ({ value: part.value, itemStyle: { color: color(`c-${part.name}`), borderRadius: [0, 3, 3, 0] } })).reverse() }],

@@ -58,7 +58,9 @@ def problem_of(brand: Brand, book: CostBook, tariffs: Tariffs, forecast: pd.Data
         weight_kg=catalog.weight_kg,
         value=catalog.value,
         fixed_cost=np.array([site.serves * site.fixed_cost for site in stage.sites], dtype=float),
-        decide=np.array([site.serves and site.status == "decide" for site in stage.sites]),
+        decide=np.array(
+            [site.serves and site.status == "decide" for site in stage.sites], dtype=bool
+        ),
         consignments=_consignments(stage.lanes),
     )
 

@@ -8,7 +8,7 @@ alone; nothing is solved again but the flow of that one item.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -194,7 +194,13 @@ def demand_of(problem: Problem, region: str, bucket: date | None) -> int:
 
 
 def _begin(buckets: Sequence[date], day: date) -> date:
-    """Returns the first day of the bucket that holds a day, or the day itself before all."""
+    """Returns the first day of the bucket that holds a day, or the day itself outside of all.
+
+    The last bucket is as long as the one before it; a bucket alone lasts a week at the most.
+    """
+    length = buckets[-1] - buckets[-2] if len(buckets) > 1 else timedelta(days=7)
+    if day >= buckets[-1] + length:
+        return day
     return max((start for start in buckets if start <= day), default=day)
 
 

@@ -159,7 +159,8 @@ class _Place:
     def _taken_over(self) -> Hand:
         """Returns the items in this process, as they were before what they are asked now."""
         _log.warning(
-            "A member of the crew is gone (%s): its work is done here instead.", self._lost
+            "A member of the crew is gone (%s): its work is done here instead.",
+            str(self._lost) or type(self._lost).__name__,
         )
         with suppress(OSError):
             self._member.end()

@@ -377,6 +377,19 @@ def test_a_brand_without_services_gets_a_plan_that_says_so() -> None:
     assert set(made.unmet["reason"]) == {"no lawful or possible route"}
 
 
+def test_a_brand_with_every_site_closed_gets_a_plan_that_says_so() -> None:
+    """No list of sites to be decided is a list of flags all the same; a plan once broke on it."""
+    brand = two_sites_one_item()
+    sites = brand.table("sites").assign(status="closed")
+    made = allocate(brand.with_table("sites", sites))
+    assert made.status == "optimal"
+    assert made.open_sites == ()
+    assert made.flows.empty
+    assert made.costs["fixed"] == 0
+    assert made.units["unmet"] == made.units["demand"] > 0
+    assert set(made.unmet["reason"]) == {NO_STOCK}
+
+
 def test_a_tail_of_a_billion_units_is_planned_to_the_unit() -> None:
     quantiles = {"p05": 10, "p25": 20, "p50": 30, "p75": 40, "p90": 50, "p95": 1e9}
     rows = [

@@ -50,6 +50,7 @@ def test_a_process_that_dies_changes_nothing(
         again = solve(problem, gap=1e-3, method="decomposition", workers=2)
     assert same(alone, again)
     assert "done here instead" in caplog.text
+    assert "gone ()" not in caplog.text
 
 
 class Mortal(Here):

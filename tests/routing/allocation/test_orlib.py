@@ -65,12 +65,20 @@ def test_a_capacity_that_the_file_leaves_open_is_given(tmp_path: Path) -> None:
         (TINY + "7\n", "bad.txt:6:1: expected the end of the file"),
         ("0 1\n", "whole number of warehouses"),
         ("900000 900000\n", "at most"),
+        ("1e300 1\n", r"expected at most 5,000,000 warehouses, got 1e\+300$"),
+        ("2 1\n1_0 5\n", "bad.txt:2:1: expected a capacity >= 0, got '1_0'"),
         ("2 1\n10 nan\n", "fixed cost"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_line(text: str, told: str) -> None:
     with pytest.raises(BadInput, match=told):
         parse(text, "bad.txt")
+
+
+def test_a_mark_at_the_head_of_a_file_is_no_part_of_its_first_number(tmp_path: Path) -> None:
+    path = tmp_path / "marked.txt"
+    path.write_text(TINY, encoding="utf-8-sig")
+    assert read_orlib(path).table("sites")["site"].tolist() == ["W001", "W002"]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

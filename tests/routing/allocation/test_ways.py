@@ -1,9 +1,10 @@
 """Ways of a brand: explained from the prices of a run alone, as its whole problem explains them."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from carriers.rates import RateBook
@@ -129,6 +130,27 @@ def test_a_flow_that_is_not_there_is_refused(flow: Flow, words: str) -> None:
     brand = two_sites_one_item()
     with pytest.raises(BadInput, match=words):
         told(brand, allocate(brand), flow)
+
+
+@pytest.mark.parametrize(
+    ("day", "found"),
+    [
+        (date(2026, 9, 13), True), (date(2026, 10, 4), True), (date(2026, 10, 5), False),
+        (date(2030, 1, 1), False), (date(2026, 9, 6), False),
+    ],
+)  # fmt: skip
+def test_a_day_is_found_within_the_horizon_and_nowhere_else(day: date, found: bool) -> None:
+    """Any day after the horizon was once answered with the last bucket, without a word."""
+    brand = two_sites_one_item()
+    starts = pd.date_range("2026-09-07", periods=4, freq="7D")
+    weeks = [brand.table("forecast").assign(start=start) for start in starts]
+    brand = brand.with_table("forecast", pd.concat(weeks, ignore_index=True))
+    made, asked = allocate(brand), Flow("MUG", "DE", day)
+    if found:
+        assert told(brand, made, asked).bucket == day - timedelta(days=day.weekday())
+    else:
+        with pytest.raises(BadInput, match=f"not in {day}"):
+            told(brand, made, asked)
 
 
 def test_flows_are_named_as_people_write_them() -> None:
