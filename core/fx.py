@@ -81,6 +81,12 @@ def rate_for(brand: Brand, currency: str, on: date, table: str) -> float:
         raise BadInput([place]) from error
 
 
+def history_days() -> tuple[date, date]:
+    """Returns the first and the last day of the history of the ECB that the project carries."""
+    bounds = _history().bounds["USD"]
+    return bounds.first_date, bounds.last_date
+
+
 class _Unknown(Exception):
     """No rate of a currency is known on a date; says what would help."""
 
@@ -97,8 +103,7 @@ def _own_rate(fx: pd.DataFrame, currency: str, on: date) -> tuple[float, date] |
 def _published(on: date) -> date:
     """The last day on or before a date on which the ECB set its rates."""
     history = _as_published()
-    first: date = history.bounds["USD"].first_date
-    last: date = history.bounds["USD"].last_date
+    first, last = history_days()
     day = min(on, last)
     while day > first:
         try:

@@ -68,11 +68,16 @@ def _payers(document: Mapping[str, Any]) -> Table:
 
 def _rules(document: Mapping[str, Any]) -> Table:
     rows = [
-        [row["id"], f"{row['value']} {row['currency'] or ''}".strip(), row["says"], row["source"]]
+        [row["id"], _value(row), row["says"], row["source"]]
         for row in document["rules"]
         if row["applied"]
     ]
     return table("Rows that decided", ("row", "value", "says", "source"), rows)
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    currency = row["currency"] or ""
+    return str(row["value"]) if currency in row["value"] else f"{row['value']} {currency}"
 
 
 def _rates(document: Mapping[str, Any]) -> Table:

@@ -78,6 +78,16 @@ class Charge:
         parts = (self.collector, self.country or self.sent_from, self.name)
         return ":".join((*parts, self.valid_from.isoformat())).replace(" ", "_")
 
+    @property
+    def told(self) -> str:
+        """The amount in words: fixed, or a rate with its bounds."""
+        if not self.rate:
+            return f"{self.fixed} {self.currency}"
+        most = f", at most {self.maximum}" if self.maximum is not None else ""
+        share = f"{100 * self.rate:f}".rstrip("0").rstrip(".")
+        of = {"goods": "the goods", "advanced": "what is advanced"}[self.rate_on or "goods"]
+        return f"{share} % of {of}, at least {self.minimum}{most} {self.currency}"
+
     def old(self, today: date) -> bool:
         """Whether the row was last checked more than `OLD_AFTER` before today."""
         return today - self.checked_on > OLD_AFTER

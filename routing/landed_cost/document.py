@@ -140,7 +140,7 @@ def _row(found: Applied) -> Document:
                 "value": str(row.value), "currency": row.currency or None}  # fmt: skip
     elif isinstance(row, Charge):
         told = {"id": row.id, "table": "clearance charges", "says": row.name,
-                "value": _charged(row), "currency": row.currency}  # fmt: skip
+                "value": row.told, "currency": row.currency}  # fmt: skip
     elif isinstance(row, DutyRow):
         told = {"id": _duty_id(row), "table": "duties.csv", "says": f"duty on {row.basis} value",
                 "value": str(row.rate), "currency": None}  # fmt: skip
@@ -157,12 +157,6 @@ def _row(found: Applied) -> Document:
         "status": row.status if isinstance(row, Rule | Charge) else "brand",
         "checked_on": row.checked_on.isoformat() if isinstance(row, Rule | Charge) else None,
     }
-
-
-def _charged(row: Charge) -> str:
-    return (
-        str(row.fixed) if not row.rate else f"{row.rate} of {row.rate_on}, at least {row.minimum}"
-    )
 
 
 def _duty_id(row: DutyRow) -> str:

@@ -156,23 +156,29 @@ def _converted(tariffs: Tariffs, on: date, amount: Decimal, currency: str) -> De
 
 
 def _rows(regime: Regime, cost: LandedCost) -> Iterator[Applied]:
-    """The rows of law and of the brand that the quote looked at, those that decided marked."""
+    """The rows of law and of the brand that the quote looked at, those that decided marked.
+
+    A threshold that the brand states in taxes.csv takes the place of the law's.
+    """
     decided = _decided(regime, cost)
     for rule in regime.rules:
         yield Applied(rule, rule.rule in decided)
     duty_rows = dict.fromkeys(line.row for line in cost.lines if line.row is not None)
     for duty in duty_rows:
         yield Applied(duty, cost.kind == "tariff")
+    taxed = any(line.tax_point != "none" for line in cost.lines)
     for tax in regime.tax.rows:
-        yield Applied(tax, any(line.tax_point != "none" for line in cost.lines))
+        relieves = cost.kind == "relief" and tax.de_minimis_duty > 0
+        yield Applied(tax, taxed or relieves)
 
 
 def _decided(regime: Regime, cost: LandedCost) -> frozenset[str]:
     points = {line.tax_point for line in cost.lines}
     goods = float(sum((line.value for line in cost.lines), ZERO))
     share = regime.share_of_tax(goods, float(sum((line.freight for line in cost.lines), ZERO)))
+    stated = any(row.de_minimis_duty > 0 for row in regime.tax.rows)
     facts = {
-        "duty_relief": cost.kind == "relief",
+        "duty_relief": cost.kind == "relief" and not stated,
         "flat_duty_limit": cost.kind == "flat",
         "flat_duty_per_category": cost.kind == "flat",
         "checkout_tax_limit": "checkout" in points,
