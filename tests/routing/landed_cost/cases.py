@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,10 @@ BRAND = brand_of(
     taxes=BOOK["taxes"],
     fx=BOOK["fx"],
 )
-TARIFFS = Tariffs.of(BRAND)
+_TABLES = Tariffs.of(BRAND)
+TARIFFS = replace(_TABLES, exchange=cache(_TABLES.exchange))
 THING = Catalog.of(BRAND).item["THING"]
-RATES = partial(rate_found, BRAND)
+RATES = cache(partial(rate_found, BRAND))
 
 
 def thing(hs_code: str, origin: str, weight_kg: str = "1") -> Item:
