@@ -19,6 +19,7 @@ COMMANDS = {
     "forecast": ("api.commands.forecast", "Forecasts demand with quantiles."),
     "import": ("api.commands.imports", "Turns a workbook into a brand folder."),
     "key": ("api.commands.key", "Creates API keys."),
+    "landed-cost": ("api.commands.landed_cost", "Quotes duty, tax and charges, and who pays."),
     "load": ("api.commands.load", "Loads a brand folder into the database."),
     "migrate": ("api.commands.migrate", "Brings the database to the newest schema."),
     "plan": ("api.commands.plan", "Plans one order; reserves nothing."),

@@ -1,11 +1,12 @@
 """Exchange rates by date: the brand's own table first, then the history of the ECB."""
 
 import math
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cache
 
 import pandas as pd
-from currency_converter import CurrencyConverter
+from currency_converter import CurrencyConverter, RateNotFoundError
 
 from core.brand import Brand
 from core.errors import BadInput, Problem
@@ -15,6 +16,24 @@ PEGS_PER_USD = {"AED": 3.6725, "SAR": 3.75}
 
 Sources: Central Bank of the UAE (peg since 1997); Saudi Central Bank (peg since 1986).
 """
+
+
+PEG_SOURCE = "peg to the US dollar (Central Bank of the UAE since 1997, Saudi Central Bank 1986)"
+ECB_SOURCE = "euro reference rates of the ECB, as the currency_converter package carries them"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one unit of a currency is worth in settlement currency, since which day, and says who.
+
+    `on` is the day whose rate it is: the last one known on the day that was asked for. None where
+    no market sets it: the settlement currency itself.
+    """
+
+    currency: str
+    rate: float
+    on: date | None
+    source: str
 
 
 def rate_on(brand: Brand, currency: str, on: date) -> float:
@@ -28,13 +47,27 @@ def rate_on(brand: Brand, currency: str, on: date) -> float:
         return 1.0
     own = _own_rate(brand.table("fx"), currency, on)
     if own is not None:
-        return own
+        return own[0]
     if currency in PEGS_PER_USD:
         return rate_on(brand, "USD", on) / PEGS_PER_USD[currency]
     try:
         return _euros(currency, on) / _euros(brand.currency, on)
     except _Unknown as error:
         raise BadInput([Problem(brand.file("fx"), 0, 0, str(error))]) from error
+
+
+def rate_found(brand: Brand, currency: str, on: date) -> Rate:
+    """Returns the rate of a currency as `rate_on` gives it, with its day and its source."""
+    rate = rate_on(brand, currency, on)
+    if currency in ("", brand.currency):
+        return Rate(brand.currency, rate, None, "settlement currency")
+    own = _own_rate(brand.table("fx"), currency, on)
+    if own is not None:
+        return Rate(currency, rate, own[1], brand.file("fx"))
+    if currency in PEGS_PER_USD:
+        dollar = rate_found(brand, "USD", on)
+        return Rate(currency, rate, dollar.on, f"{PEG_SOURCE}; {dollar.source}")
+    return Rate(currency, rate, _published(on), ECB_SOURCE)
 
 
 def rate_for(brand: Brand, currency: str, on: date, table: str) -> float:
@@ -48,14 +81,44 @@ def rate_for(brand: Brand, currency: str, on: date, table: str) -> float:
         raise BadInput([place]) from error
 
 
+def history_days() -> tuple[date, date]:
+    """Returns the first and the last day of the history of the ECB that the project carries."""
+    bounds = _history().bounds["USD"]
+    return bounds.first_date, bounds.last_date
+
+
 class _Unknown(Exception):
     """No rate of a currency is known on a date; says what would help."""
 
 
-def _own_rate(fx: pd.DataFrame, currency: str, on: date) -> float | None:
-    """The newest row of the brand's table that was known on the date."""
+def _own_rate(fx: pd.DataFrame, currency: str, on: date) -> tuple[float, date] | None:
+    """The newest row of the brand's table that was known on the date, with its day."""
     known = fx[(fx["currency"] == currency) & (fx["date"] <= pd.Timestamp(on))]
-    return None if known.empty else float(known.sort_values("date")["rate"].iloc[-1])
+    if known.empty:
+        return None
+    newest = known.sort_values("date").iloc[-1]
+    return float(newest["rate"]), newest["date"].date()
+
+
+def _published(on: date) -> date:
+    """The last day on or before a date on which the ECB set its rates."""
+    history = _as_published()
+    first, last = history_days()
+    day = min(on, last)
+    while day > first:
+        try:
+            history.convert(1.0, "USD", "EUR", date=day)
+        except RateNotFoundError:
+            day -= timedelta(days=1)
+        else:
+            return day
+    return first
+
+
+@cache
+def _as_published() -> CurrencyConverter:
+    """The same history with no rate for days on which none was set."""
+    return CurrencyConverter()
 
 
 def _euros(currency: str, on: date) -> float:

@@ -1,7 +1,8 @@
 """Money in integer minor units with its currency code; floats never cross an edge."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from functools import cache
 
 from babel.numbers import format_currency, get_currency_precision, list_currencies
@@ -21,6 +22,11 @@ def exponent(currency: str) -> int:
     if currency not in currencies():
         raise BadInput(f"Expected an ISO 4217 currency code such as 'EUR', got {currency!r}.")
     return get_currency_precision(currency)
+
+
+def exact(number: float) -> Decimal:
+    """Returns the decimal that a person wrote for a float: 0.1 gives exactly 0.1."""
+    return Decimal(str(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +69,21 @@ class Money:
 
     def __str__(self) -> str:
         return format_currency(self.amount, self.currency, locale="en")
+
+
+def apportioned(parts: Sequence[Decimal], currency: str) -> list[Money]:
+    """Returns parts in minor units that add up to their rounded sum, each within one unit.
+
+    Method of largest remainders: all are rounded down, and the units that are missing go to the
+    parts that lost most, the earlier first.
+
+    >>> [part.minor for part in apportioned([Decimal("0.335"), Decimal("0.335")], "EUR")]
+    [34, 33]
+    """
+    whole = Money.of(sum(parts, Decimal(0)), currency).minor
+    scaled = [part.scaleb(exponent(currency)) for part in parts]
+    floors = [int(part.to_integral_value(ROUND_FLOOR)) for part in scaled]
+    lost = sorted(range(len(parts)), key=lambda at: (floors[at] - scaled[at], at))
+    for at in lost[: whole - sum(floors)]:
+        floors[at] += 1
+    return [Money(minor, currency) for minor in floors]

@@ -12,6 +12,8 @@ from rich.table import Table
 from api.commands.output import emit, json_option, table
 from carriers.emissions import emission_factors
 from core.clock import SystemClock
+from core.fx import ECB_SOURCE, history_days
+from routing.landed_cost.charges import charges
 from routing.landed_cost.rules import OLD_AFTER, rules
 
 
@@ -39,12 +41,20 @@ class Fact:
 
 
 def facts() -> Iterator[Fact]:
-    """Yields every dated row: rules of law, emission factors, and the VAT table of a package."""
+    """Yields every dated row: customs, charges, emission factors, and what packages carry."""
     for rule in rules():
+        name = f"{rule.jurisdiction} {rule.rule} {rule.channel}".rstrip()
         yield Fact(
-            "customs rules", f"{rule.jurisdiction} {rule.rule}", f"{rule.value} {rule.currency}",
+            "customs rules", name, f"{rule.value} {rule.currency}".rstrip(),
             rule.valid_from.isoformat(), rule.valid_to.isoformat() if rule.valid_to else "",
             rule.status, rule.source, rule.checked_on,
+        )  # fmt: skip
+    for charge in charges():
+        place = charge.country or f"from {charge.sent_from}"
+        yield Fact(
+            "clearance charges", f"{charge.collector} {charge.name} ({place})", charge.told,
+            charge.valid_from.isoformat(), charge.valid_to.isoformat() if charge.valid_to else "",
+            charge.status, charge.source, charge.checked_on,
         )  # fmt: skip
     for factors in emission_factors().values():
         for factor in factors:
@@ -56,6 +66,11 @@ def facts() -> Iterator[Fact]:
     yield Fact(
         "VAT rates", "standard rates of the EU by date", "duty27-eu-vat", "2016-01-01", "",
         "confirmed", "Duty27 VAT history (CC BY 4.0)", DATA_AS_OF,
+    )  # fmt: skip
+    first, last = history_days()
+    yield Fact(
+        "exchange rates", "euro reference rates by day", "currency_converter", first.isoformat(),
+        "", "confirmed", ECB_SOURCE, last,
     )  # fmt: skip
 
 

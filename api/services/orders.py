@@ -76,13 +76,17 @@ class Asked:
 
 def read_order(path: Path) -> OrderBody:
     """Returns the order in a JSON file; raises `BadInput` with a JSON pointer for every fault."""
+    return order_body(read_json(path))
+
+
+def read_json(path: Path) -> object:
+    """Returns the document in a JSON file; raises `BadInput` if there is none."""
     try:
-        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not JSON: {error}.") from error
-    return order_body(document)
 
 
 def order_body(document: object) -> OrderBody:
@@ -90,7 +94,7 @@ def order_body(document: object) -> OrderBody:
     try:
         return OrderBody.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise BadInput(list(_problems(error))) from None
+        raise BadInput(list(problems_of(error))) from None
 
 
 def asked_of(body: OrderBody, context: PlanningContext, now: datetime) -> Asked:
@@ -119,7 +123,8 @@ def _line(line: LineBody) -> OrderLine:
     return OrderLine(line.line, line.item, line.quantity, price)
 
 
-def _problems(error: ValidationError) -> Iterator[Problem]:
+def problems_of(error: ValidationError) -> Iterator[Problem]:
+    """Yields what a shape refused, each with its JSON pointer."""
     for found in error.errors(include_url=False, include_input=False):
         pointer = "".join(f"/{part}" for part in found["loc"])
         yield Problem("", 0, 0, str(found["msg"]), pointer or "/")

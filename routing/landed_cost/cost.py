@@ -6,8 +6,9 @@ from datetime import date
 from decimal import Decimal
 
 from core.errors import BadInput
+from core.money import exact
 from inventory.items import Item
-from routing.landed_cost.regime import CustomsRoute, DutyKind, Regime, regime_of
+from routing.landed_cost.regime import CustomsRoute, DutyKind, Regime, TaxPoint, regime_of
 from routing.landed_cost.tariffs import DutyRow, Tariffs
 
 ZERO = Decimal(0)
@@ -66,7 +67,10 @@ class Consignment:
 
 @dataclass(frozen=True, slots=True)
 class LineCost:
-    """What one line bears, in settlement currency; `rate` is the ad-valorem duty of its row."""
+    """What one line bears, in settlement currency; `rate` is the ad-valorem duty of its row.
+
+    `duty_base` is 0 unless duty falls by the tariff, `tax_base` is 0 where no tax is collected.
+    """
 
     line: str
     item: str
@@ -74,6 +78,13 @@ class LineCost:
     tax: Decimal
     fees: Decimal
     rate: Decimal
+    value: Decimal = ZERO
+    freight: Decimal = ZERO
+    duty_base: Decimal = ZERO
+    tax_base: Decimal = ZERO
+    tax_rate: Decimal = ZERO
+    tax_point: TaxPoint = "none"
+    row: DutyRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ class LandedCost:
     basis: str
     sources: tuple[str, ...]
     estimate: bool = True
+    kind: DutyKind = "none"
 
     @property
     def cost(self) -> Decimal:
@@ -125,20 +137,20 @@ def landed_cost(
 
 def assess(consignment: Consignment, regime: Regime, tariffs: Tariffs) -> LandedCost:
     """Returns the landed cost of a consignment under a regime at hand."""
-    goods = float(consignment.goods)
-    kind = regime.duty_kind(goods)
+    goods, carriage = float(consignment.goods), float(consignment.freight)
+    kind = regime.duty_kind(goods, carriage)
     freight = shared(consignment.freight, [line.weight_kg for line in consignment.lines])
     rows = [_row(line, regime, tariffs) for line in consignment.lines]
-    duties = _duties(consignment, regime, kind, freight, rows)
+    bases = _bases(consignment, regime, kind, freight, rows)
+    duties = _duties(consignment, regime, kind, bases, rows)
     fees = _fees(consignment, regime, goods)
-    rate = exact(regime.tax_rate(goods))
+    rate = exact(regime.tax.rate) * exact(regime.share_of_tax(goods, carriage))
     lines = tuple(
-        LineCost(
-            line.line, line.item.item, duty, rate * (line.value + carried + duty + fee), fee,
-            _rate(row),
-        )
-        for line, carried, duty, fee, row in zip(
-            consignment.lines, freight, duties, fees, rows, strict=True
+        _line(line, carried, base, duty, fee, row, rate, regime.tax_point(
+            goods, carriage, float(line.unit_value)
+        ))
+        for line, carried, base, duty, fee, row in zip(
+            consignment.lines, freight, bases, duties, fees, rows, strict=True
         )
     )  # fmt: skip
     return LandedCost(
@@ -149,12 +161,36 @@ def assess(consignment: Consignment, regime: Regime, tariffs: Tariffs) -> Landed
         lines=lines,
         basis=_basis(regime, kind, goods),
         sources=_sources(regime, kind, rows),
+        kind=kind,
     )
 
 
-def exact(number: float) -> Decimal:
-    """Returns the decimal that a person wrote for a float: 0.1 gives exactly 0.1."""
-    return Decimal(str(number))
+def _line(
+    line: ConsignmentLine,
+    carried: Decimal,
+    base: Decimal,
+    duty: Decimal,
+    fee: Decimal,
+    row: DutyRow | None,
+    rate: Decimal,
+    point: TaxPoint,
+) -> LineCost:
+    taxed = ZERO if point == "none" else line.value + carried + duty + fee
+    return LineCost(
+        line=line.line,
+        item=line.item.item,
+        duty=duty,
+        tax=rate * taxed,
+        fees=fee,
+        rate=_rate(row),
+        value=line.value,
+        freight=carried,
+        duty_base=base,
+        tax_base=taxed,
+        tax_rate=ZERO if point == "none" else rate,
+        tax_point=point,
+        row=row,
+    )
 
 
 def shared(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
@@ -177,21 +213,32 @@ def _rate(row: DutyRow | None) -> Decimal:
     return ZERO if row is None else exact(row.rate)
 
 
-def _duties(
+def _bases(
     consignment: Consignment,
     regime: Regime,
     kind: DutyKind,
     freight: Sequence[Decimal],
     rows: Sequence[DutyRow | None],
 ) -> list[Decimal]:
-    if kind == "flat":
-        return _by_category(consignment, exact(regime.flat_duty))
+    """The customs value of each line, on which duty by the tariff falls; else 0."""
     if kind != "tariff":
         return [ZERO for _ in consignment.lines]
     return [
-        _rate(row) * (line.value + (carried if on_freight(row, regime) else ZERO))
+        line.value + (carried if on_freight(row, regime) else ZERO)
         for line, carried, row in zip(consignment.lines, freight, rows, strict=True)
     ]
+
+
+def _duties(
+    consignment: Consignment,
+    regime: Regime,
+    kind: DutyKind,
+    bases: Sequence[Decimal],
+    rows: Sequence[DutyRow | None],
+) -> list[Decimal]:
+    if kind == "flat":
+        return _by_category(consignment, exact(regime.flat_duty))
+    return [_rate(row) * base for row, base in zip(rows, bases, strict=True)]
 
 
 def on_freight(row: DutyRow | None, regime: Regime) -> bool:
@@ -226,7 +273,8 @@ def _basis(regime: Regime, kind: DutyKind, goods: float) -> str:
     said = _BASIS[kind]
     if regime.route == "bonded_release":
         said = f"released from bond; {said}"
-    if regime.route == "cross_border" and 0 < goods <= regime.checkout_tax_limit:
+    collects = regime.collects or not regime.rules
+    if collects and regime.route == "cross_border" and 0 < goods <= regime.checkout_tax_limit:
         said = f"{said}; tax collected at checkout"
     return said
 

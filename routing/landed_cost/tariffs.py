@@ -1,7 +1,7 @@
 """Tariffs: the duty and tax rows of a brand, found by destination, origin, HS code and date."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import pairwise
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.brand import Brand, Row, number
 from core.errors import BadInput, Problem
 from core.fx import rate_on
+from core.money import exact
 from core.places import customs_territory
 from inventory.items import Catalog
 from routing.landed_cost.rules import Rule, rule_on
@@ -68,6 +69,7 @@ class TaxRule:
     de_minimis_tax: float = 0.0
     schemes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    rows: tuple[TaxRow, ...] = ()
 
 
 DutyKey = tuple[str, str, str]
@@ -119,44 +121,46 @@ class Tariffs:
         """Returns `"cif"` or `"fob"` for each item: whether duty falls on freight too."""
         return self._by_item(catalog, country, on, lambda row: row.basis, "cif")
 
-    def tax_rule(self, country: str, on: date) -> TaxRule:
+    def tax_rule(self, country: str, on: date, channel: str = "") -> TaxRule:
         """Returns what a country takes on a date; rates of several schemes add up.
 
         A threshold of 0 in `taxes.csv` means that the brand states none: then the project's own
         dated rules apply. The tax counts as recoverable only if every scheme is.
         """
         rows = [row for row in self.taxes.get(country, ()) if _holds(row, on)]
+        threshold = partial(self._threshold, rows, country=country, on=on, channel=channel)
         return TaxRule(
-            rate=sum(row.rate for row in rows),
+            rate=float(sum(exact(row.rate) for row in rows)),
             recoverable=all(row.recoverable for row in rows),
-            de_minimis_duty=self._threshold(rows, "de_minimis_duty", "duty_relief", country, on),
-            de_minimis_tax=self._threshold(rows, "de_minimis_tax", "tax_relief", country, on),
+            de_minimis_duty=threshold("de_minimis_duty", "duty_relief"),
+            de_minimis_tax=threshold("de_minimis_tax", "tax_relief"),
             schemes=tuple(row.scheme for row in rows),
             sources=tuple(dict.fromkeys(row.source for row in rows if row.source)),
+            rows=tuple(rows),
         )
 
     def settled(self, rule: Rule, on: date) -> float:
         """Returns the value of a rule of law in settlement currency on a date."""
-        return float(rule.value) * self.exchange(rule.currency, on)
+        return float(rule.value * exact(self.exchange(rule.currency, on)))
 
-    def limit(self, rule: str, country: str, on: date) -> float:
+    def limit(self, rule: str, country: str, on: date, channel: str = "") -> float:
         """Returns the value of a rule in force in settlement currency; 0 where there is none."""
-        found = rule_on(rule, country, on)
+        found = rule_on(rule, country, on, channel=channel)
         return self.settled(found, on) if found and found.value else 0.0
 
+    def settling_in(self, currency: str) -> "Tariffs":
+        """Returns the same tariffs with every amount in another currency of the same day."""
+        return replace(self, exchange=partial(_rebased, self.exchange, currency))
+
     def _threshold(
-        self, rows: list[TaxRow], column: str, rule: str, country: str, on: date
+        self, rows: list[TaxRow], column: str, rule: str, country: str, on: date, channel: str
     ) -> float:
         stated = [
-            float(getattr(row, column)) * self.exchange(row.currency, on)
+            float(exact(getattr(row, column)) * exact(self.exchange(row.currency, on)))
             for row in rows
             if getattr(row, column) > 0
         ]
-        if stated:
-            return max(stated)
-        found = rule_on(rule, country, on)
-        by_value = found is not None and found.unit == "consignment value"
-        return self.limit(rule, country, on) if by_value else 0.0
+        return max(stated) if stated else self.limit(rule, country, on, channel)
 
     def _by_item(
         self, catalog: Catalog, country: str, on: date, take: Callable[[DutyRow], Any], none: Any
@@ -168,6 +172,12 @@ class Tariffs:
                 row = self.duty_row(country, *pair, on)
                 known[pair] = none if row is None else take(row)
         return np.array([known[item.origin, item.hs_code] for item in catalog.items])
+
+
+def _rebased(settled: Exchange, into: str, currency: str, on: date) -> float:
+    if currency == into:
+        return 1.0
+    return float(exact(settled(currency, on)) / exact(settled(into, on)))
 
 
 def _keys(country: str, origin: str, hs_code: str) -> Iterator[DutyKey]:

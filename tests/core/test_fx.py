@@ -9,9 +9,9 @@ import pytest
 from core.brand import Brand
 from core.errors import BadInput
 from core.folder.writer import complete
-from core.fx import rate_on
+from core.fx import Rate, rate_found, rate_on
 from inventory.suppliers.offers import Market
-from tests.builders import two_sites_one_item
+from tests.builders import brand_of, two_sites_one_item
 
 
 def with_fx(*rows: tuple[str, str, float]) -> Brand:
@@ -79,3 +79,25 @@ def test_an_unknown_rate_is_told_at_the_first_row_that_asks_for_it(file: str, li
     told = rf"^{file}:{line}:0: currency: No exchange rate of VND.*add a row to fx\.csv"
     with pytest.raises(BadInput, match=told):
         Market.of(replace(brand, files={"offers": file}))
+
+
+def test_a_rate_says_whose_day_and_whose_word_it_is() -> None:
+    brand = brand_of(fx=[{"currency": "USD", "date": "2026-03-01", "rate": 0.9}])
+    own = rate_found(brand, "USD", date(2026, 9, 7))
+    assert own == Rate("USD", 0.9, date(2026, 3, 1), "fx.csv")
+    saturday = rate_found(brand, "GBP", date(2026, 9, 5))
+    assert saturday.on == date(2026, 9, 4)
+    assert saturday.rate == rate_on(brand, "GBP", date(2026, 9, 4))
+    assert "ECB" in saturday.source
+    dirham = rate_found(brand, "AED", date(2026, 9, 7))
+    assert dirham.on == own.on
+    assert dirham.source.startswith("peg to the US dollar")
+    assert rate_found(brand, "EUR", date(2026, 9, 7)).on is None
+
+
+def test_a_rate_of_a_day_to_come_is_the_last_one_known() -> None:
+    brand = brand_of()
+    found = rate_found(brand, "GBP", date(2100, 1, 1))
+    assert found.on is not None
+    assert found.on < date(2100, 1, 1)
+    assert found.rate == rate_on(brand, "GBP", found.on)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.money import Money
+from core.money import Money, apportioned
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,15 @@ def test_an_amount_is_finite(amount: float | Decimal) -> None:
 def test_an_unknown_currency_is_refused() -> None:
     with pytest.raises(BadInput, match="ISO 4217"):
         Money(1, "ECU1")
+
+
+@given(st.lists(st.decimals("-1000", "1000", places=5), min_size=1, max_size=9))
+def test_parts_in_minor_units_add_up_to_the_rounded_sum(parts: list[Decimal]) -> None:
+    shared = apportioned(parts, "EUR")
+    assert sum(part.minor for part in shared) == Money.of(sum(parts, Decimal(0)), "EUR").minor
+    assert all(abs(s.amount - p) < Decimal("0.01") for s, p in zip(shared, parts, strict=True))
+
+
+def test_no_parts_are_no_money() -> None:
+    assert apportioned([], "EUR") == []
+    assert [part.minor for part in apportioned([Decimal("0.4"), Decimal("0.6")], "JPY")] == [0, 1]

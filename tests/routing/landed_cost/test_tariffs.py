@@ -1,12 +1,17 @@
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from core.errors import BadInput
 from inventory.items import Catalog
-from routing.landed_cost.rules import overlaps, rule_on, rules
-from routing.landed_cost.tariffs import Tariffs
+from routing.landed_cost.cost import ConsignmentLine
+from routing.landed_cost.quote import Question, quote
+from routing.landed_cost.regime import Terms, regime_of
+from routing.landed_cost.rules import Rule, overlaps, rule_on, rules
+from routing.landed_cost.tariffs import Tariffs, TaxRow
 from tests.builders import brand_of
+from tests.routing.landed_cost.cases import RATES, thing
 
 DAY = date(2026, 9, 7)
 
@@ -118,3 +123,49 @@ def test_the_rule_of_a_country_beats_that_of_its_union() -> None:
     assert found is not None
     assert found.jurisdiction == "EU"
     assert rule_on("duty_relief", "CH", DAY) is None
+
+
+def test_a_rule_of_a_channel_is_for_goods_that_come_by_it() -> None:
+    by_any = rule_on("duty_relief", "CA", DAY)
+    by_post = rule_on("duty_relief", "CA", DAY, channel="post")
+    assert by_any is not None
+    assert by_post is not None
+    assert (by_any.value, by_post.value) == (Decimal(150), Decimal(20))
+    assert by_post.id == "CA:duty_relief:post:2020-07-01"
+    assert rule_on("duty_relief", "CN", DAY) is None
+    assert rule_on("duty_relief", "CN", DAY, channel="cbec") is not None
+
+
+def test_an_order_plan_sees_no_rule_of_a_channel_and_compares_goods_alone() -> None:
+    """The regime without terms is what plans price with; a quote of the same day knows more."""
+    found = tariffs(taxes=[{"country": "SG", "rate": 0.09, "valid_from": "2024-01-01"}])
+    planned = regime_of(found, "SG", "cross_border", DAY)
+    quoted = regime_of(found, "SG", "cross_border", DAY, Terms("courier"))
+    assert (planned.rules, planned.with_freight, planned.collects) == ((), frozenset(), False)
+    limit = planned.duty_relief
+    assert planned.duty_kind(limit - 1, freight=2) == "relief"
+    assert quoted.duty_kind(limit - 1, freight=2) == "tariff"
+    assert planned.tax_rate(limit - 1) == 0.09
+    assert planned.tax_point(limit - 1) == "border"
+    assert quoted.tax_point(limit + 1, 0, limit - 1) == "checkout"
+    assert quoted.tax_point(limit + 1, 0, limit + 1) == "border"
+
+
+def test_amounts_of_another_currency_are_those_of_the_same_day() -> None:
+    found = tariffs(fx=[{"currency": "USD", "date": "2026-01-01", "rate": 0.8}])
+    dollars = found.settling_in("USD")
+    assert dollars.exchange("USD", DAY) == 1
+    assert dollars.limit("flat_duty_limit", "DE", DAY) == 187.5
+    assert found.limit("flat_duty_limit", "DE", DAY) == 150
+
+
+def test_a_threshold_that_the_brand_states_is_the_row_that_relieves() -> None:
+    found = tariffs(taxes=[{"country": "DE", "rate": 0.19, "de_minimis_duty": 150,
+                            "currency": "EUR", "valid_from": "2020-01-01"}])  # fmt: skip
+    line = ConsignmentLine("1", thing("610910", "CN"), 1, Decimal(100))
+    asked = Question("CN", "DE", date(2026, 6, 30), "EUR", (line,), Terms("courier"))
+    applied = {type(row.row) for row in quote(asked, found, RATES).rows if row.applied}
+    ids = [row.row.id for row in quote(asked, found, RATES).rows
+           if isinstance(row.row, Rule) and row.applied]  # fmt: skip
+    assert TaxRow in applied
+    assert ids == ["EU:checkout_tax_limit:2021-07-01"]
