@@ -170,8 +170,8 @@ class Grids:
 
 
 def _by_site(lanes: Floats) -> Floats:
-    """An array by service, site and region, as one by site, region and service."""
-    return np.ascontiguousarray(np.moveaxis(lanes, 0, 2))
+    """An array by service, site and region, as its own one by site, region and service."""
+    return np.moveaxis(lanes, 0, 2).copy()
 
 
 def _sigma(p50: Floats, p95: Floats) -> Floats:
