@@ -8,7 +8,6 @@ from babel.numbers import format_currency, get_currency_precision, list_currenci
 
 from core.errors import BadInput
 
-
 _PLAIN, _CLEAR = 1e9, 0.499
 """Floats below the first are off by far less than a thousandth of a minor unit."""
 
