@@ -28,7 +28,7 @@ from tests.routing.fulfillment.scenes import scene
 from warehouses.calendars import pickup_at
 
 ORDERS = 50
-"""Orders of each brand; `ENTREPOT_TOGETHER_ORDERS=10000` tests as many as the issue asks."""
+"""Orders of each random brand; `ENTREPOT_TOGETHER_ORDERS=10000` tests as many as the issue asks."""
 
 SEEDS = range(int(os.environ.get("ENTREPOT_TOGETHER_ORDERS", "400")) // ORDERS)
 
