@@ -9,6 +9,9 @@ from babel.numbers import format_currency, get_currency_precision, list_currenci
 
 from core.errors import BadInput
 
+_PLAIN, _CLEAR = 1e9, 0.499
+"""Floats below the first are off by far less than a thousandth of a minor unit."""
+
 
 @cache
 def currencies() -> frozenset[str]:
@@ -48,7 +51,14 @@ class Money:
         >>> Money.of(12.985, "EUR")
         Money(minor=1298, currency='EUR')
         """
-        scaled = Decimal(str(amount)).scaleb(exponent(currency))
+        digits = exponent(currency)
+        if isinstance(amount, float) and abs(amount) < _PLAIN:
+            scaled_float = amount * 10**digits
+            minor = round(scaled_float)
+            if abs(scaled_float - minor) < _CLEAR:  # no tie near: decimals would say the same
+                return cls(minor, currency)
+        exact = amount if isinstance(amount, Decimal) else Decimal(str(amount))
+        scaled = exact.scaleb(digits)
         if not scaled.is_finite():
             raise BadInput(f"Expected a finite amount, got {amount!r}.")
         return cls(int(scaled.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)), currency)

@@ -84,7 +84,7 @@ class Doorstep:
 
     @property
     def _zone(self) -> timezone:
-        return timezone(timedelta(hours=round(self.longitude / 15)))
+        return _zone_of(self.longitude)
 
     def delivers_on(self, day: date) -> bool:
         """Whether parcels are handed over on a local day."""
@@ -113,6 +113,11 @@ class Doorstep:
         day = next(day for day in _days(local.date(), step=-1) if self.delivers_on(day))
         end = datetime.combine(day + _DAY, datetime.min.time(), self._zone)
         return (end - timedelta(microseconds=1)).astimezone(UTC)
+
+
+@cache
+def _zone_of(longitude: float) -> timezone:
+    return timezone(timedelta(hours=round(longitude / 15)))
 
 
 def _aware(moment: datetime) -> datetime:

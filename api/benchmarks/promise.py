@@ -1,99 +1,117 @@
-"""`bench promise`: order plans against plain enumeration of the same choices."""
+"""`bench promise`: orders planned together, one at a time, and by plain enumeration."""
 
-import random
+import gc
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from datetime import time as clock_time
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import isclose
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TypeVar
 
+import numpy as np
+
+from api.benchmarks.brands import Business, business, orders
 from api.benchmarks.measured import Line, Measured, Report, WrongAnswer
-from core.folder.reader import read_brand
-from examples import three_tier
+from routing.fulfillment.choice import choose
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.cost import Costing
-from routing.fulfillment.options import carbon_price, ways_of
-from routing.fulfillment.order import Availability, Order, OrderLine, Wishes
-from routing.fulfillment.search import loads_of, search
+from routing.fulfillment.crowd import Crowd
+from routing.fulfillment.document import document_of
+from routing.fulfillment.options import ways_of
+from routing.fulfillment.order import Availability, Order, Wishes
+from routing.fulfillment.plan import Plan
+from routing.fulfillment.planning import asked_of, plan, plan_many
+from routing.fulfillment.search import loads_of
 from routing.fulfillment.wants import wants_of
 
-ORDERS, LINES, UNITS = 10, (2, 3, 4), 1000
-"""Orders of each size; every serving site holds so many units of every item."""
+LINES, TOGETHER, ALONE, ENUMERATED = 3, 1000, 200, 6
+"""Lines of each order, and how many orders each of the three ways plans."""
 
 _WISHES = Wishes()
+Answer = TypeVar("Answer")
 
 
-def measure(seed: int, report: Report, orders: int = ORDERS) -> Measured:
-    """Returns plans per second on the teaching network, for orders of two to four lines.
+def measure(
+    seed: int,
+    report: Report,
+    together: int = TOGETHER,
+    alone: int = ALONE,
+    enumerated: int = ENUMERATED,
+) -> Measured:
+    """Returns plans per second on a generated brand: full cost, promise, legs and parcels.
 
-    Stock is ample, so the choices are every way for every item: the peer prices all of them with
-    the same bill. Both must find the same least cost, and ours must prove it.
+    All three ways know every site, service and split of the same orders; the plans must be equal,
+    and the costs of the enumeration too, which prices single units by way with the same bill and
+    makes no plan of them. Time is that of one processor; the garbage collector rests meanwhile.
     """
-    context = _context()
-    draw = random.Random(seed)  # noqa: S311  # a workload, no secret
-    lines = []
-    for at, length in enumerate(LINES):
-        report(at / len(LINES), f"Planning orders of {length} lines")
-        asked = [_order(context, draw, length) for _ in range(orders)]
-        lines.append(_line(context, asked, _case(context, orders, length)))
-    return Measured("promise", seed, tuple(lines))
+    of = business(seed)
+    context = PlanningContext.of(of.brand)
+    asked = orders(np.random.default_rng(seed), of, together, LINES)
+    _warm(of, context, asked)
+    report(0.1, "Planning orders together")
+    many, fast = _timed(lambda: plan_many([(x, _WISHES) for x in asked], of.stock, context))
+    report(0.3, "Planning orders one at a time")
+    one, slow = _timed(lambda: [plan(x, of.stock, context) for x in asked[:alone]])
+    report(0.5, "Enumerating every choice")
+    few = [order for order in asked if sum(line.quantity for line in order.lines) == LINES]
+    least, plain = _timed(lambda: [_enumerated(context, x, of.stock) for x in few[:enumerated]])
+    report(0.8, "Reading the decision records")
+    told, telling = _timed(lambda: [document_of(each) for each in many[:alone]])
+    _check(many[:alone], one, told)
+    _check_costs(context, few[:enumerated], of.stock, least)
+    rate, single = len(asked) / fast, len(one) / slow
+    case = f"orders of {LINES} lines, {len(context.rates.sites)} sites, 4 services"
+    record = 1 / (1 / rate + telling / len(told))
+    return Measured("promise", seed, (
+        Line(f"{case}, together", "rate", "1/s", rate, "one at a time", single, True),
+        Line(f"{case}, together", "rate", "1/s", rate, "plain enumeration", len(least) / plain,
+             True),
+        Line(f"{case}, one at a time", "rate", "1/s", single, "plain enumeration",
+             len(least) / plain, True),
+        Line(f"{case}, with the decision record", "rate", "1/s", record, "one at a time, without",
+             single, True),
+    ))  # fmt: skip
 
 
-def _case(context: PlanningContext, orders: int, lines: int) -> str:
-    return f"{orders} orders of {lines} lines, {len(context.network.serving)} sites"
+def _warm(of: Business, context: PlanningContext, asked: Sequence[Order]) -> None:
+    """Loads calendars, rates and rules once, as a service does when it starts."""
+    plan_many([(order, _WISHES) for order in asked], of.stock, context)
 
 
-def _context() -> PlanningContext:
-    with TemporaryDirectory() as folder:
-        three_tier.write(Path(folder))
-        return PlanningContext.of(read_brand(Path(folder)))
+def _timed(work: Callable[[], Answer]) -> tuple[Answer, float]:
+    gc.collect()
+    gc.disable()
+    begun = time.process_time()
+    try:
+        return work(), time.process_time() - begun
+    finally:
+        gc.enable()
 
 
-def _order(context: PlanningContext, draw: random.Random, lines: int) -> Order:
-    items = draw.sample([item.item for item in context.catalog.items], lines)
-    region = draw.choice([region.region for region in context.network.regions])
-    placed = datetime.combine(context.rules_date, clock_time(9), UTC)
-    wanted = (OrderLine(at, item, draw.randint(1, 5)) for at, item in enumerate(items))
-    return Order("bench", region, placed, tuple(wanted))
+def _check(many: Sequence[Plan], one: Sequence[Plan], told: Sequence[object]) -> None:
+    if [document_of(each) for each in one] != list(told) or list(many) != list(one):
+        raise WrongAnswer("Orders planned together differ from those planned one at a time.")
 
 
-def _line(context: PlanningContext, orders: Sequence[Order], case: str) -> Line:
-    available = {
-        (site.site, item.item, site.customs): UNITS
-        for site in context.network.serving
-        for item in context.catalog.items
-    }
-    _costing(context, orders[0], available)  # loads the calendars of the year
-    begun = time.perf_counter()
-    costings = [_costing(context, order, available) for order in orders]
-    prepared = time.perf_counter() - begun
-    found = [search(costing, True, _WISHES.effort) for costing in costings]
-    searched = time.perf_counter() - begun - prepared
-    begun = time.perf_counter()
-    least = [_enumerated(costing) for costing in costings]
-    enumerated = time.perf_counter() - begun
-    for option, cost in zip(found, least, strict=True):
-        if option.best is None or option.gap or not isclose(option.best.cost, cost, rel_tol=1e-9):
-            raise WrongAnswer(f"Enumeration finds {cost:.4f}; the search answers otherwise.")
-    ours, peer = len(orders) / (prepared + searched), len(orders) / (prepared + enumerated)
-    return Line(case, "rate", "1/s", ours, "plain enumeration", peer, True)
+def _check_costs(
+    context: PlanningContext,
+    asked: Sequence[Order],
+    stock: Availability,
+    least: Sequence[float],
+) -> None:
+    for order, cost in zip(asked, least, strict=True):
+        choice = choose(Crowd.of([asked_of(order, _WISHES, context)], stock, context))
+        if not isclose(choice.cost[0], cost, rel_tol=1e-9):
+            raise WrongAnswer(f"Enumeration finds {cost:.4f}, the choice {choice.cost[0]:.4f}.")
 
 
-def _costing(context: PlanningContext, order: Order, available: Availability) -> Costing:
+def _enumerated(context: PlanningContext, order: Order, stock: Availability) -> float:
+    """The least cost over every way for every unit; each line asks for one."""
     wants = wants_of(order, context.catalog)
-    ways, _ = ways_of(order, wants, available, context, _WISHES)
-    return Costing(wants, ways, context, carbon_price(context, _WISHES))
-
-
-def _enumerated(costing: Costing) -> float:
-    """The least cost over every way for every item."""
-    wants = range(len(costing.wants))
+    ways, _ = ways_of(order, wants, stock, context, _WISHES)
+    costing = Costing(wants, ways, context)
     choices = [
-        [((at, costing.wants[want].units),) for at, way in enumerate(costing.ways)
-         if way.stock[want]]
-        for want in wants
+        [((at, 1),) for at, way in enumerate(ways) if way.stock[want]]
+        for want in range(len(wants))
     ]  # fmt: skip
-    return min(costing.bill(loads_of(chosen, wants)).total for chosen in product(*choices))
+    served = range(len(wants))
+    return min(costing.bill(loads_of(chosen, served)).total for chosen in product(*choices))

@@ -4,17 +4,20 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from carriers.emissions import kg_co2e
 from carriers.rates import RateBook
 from carriers.services import Service, services_of
 from core.brand import Brand, Weights
 from inventory.items import Catalog, Item
 from routing.allocation.prices import Prices
+from routing.fulfillment.grids import Grids
 from routing.fulfillment.order import Availability
 from routing.fulfillment.parcels import LaneCard, lane_card
 from routing.fulfillment.promise import Transit
@@ -30,13 +33,13 @@ _TABLES = ("sites", "regions", "items", "services", "rates", "zones", "duties", 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One service from one site to one region: its price bands, its transit, its length."""
+    """One service from one site to one region: its price bands, its transit, its emissions."""
 
     site: Site
     service: Service
     card: LaneCard
     transit: Transit
-    distance_km: float
+    carbon_kg_per_kg: float
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class PlanningContext:
     data_version: str
     prices: Prices | None = None
     _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _lane: dict[tuple[str, str, str], Lane] = field(default_factory=dict, repr=False, compare=False)
     _regimes: dict[tuple[str, CustomsRoute], Regime] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -96,6 +100,26 @@ class PlanningContext:
             self._lanes[region] = tuple(self._find_lanes(self.rates.regions.index(region)))
         return self._lanes[region]
 
+    def lane(self, region: str, site: str, service: str) -> Lane:
+        """Returns one lane; raises `KeyError` where there is no rate."""
+        key = (region, site, service)
+        if key not in self._lane:
+            lanes = self.lanes(region)
+            self._lane.update({(region, x.site.site, x.service.service): x for x in lanes})
+        return self._lane[key]
+
+    @cached_property
+    def grids(self) -> Grids:
+        """What is known of all lanes and items, as arrays; sites in the order of the rate book."""
+        return Grids.of(
+            self.network, self.catalog, self.services, self.rates, self.distance_km, self.prices
+        )
+
+    @cached_property
+    def region_at(self) -> Mapping[str, int]:
+        """Position of each region in the network."""
+        return {region.region: at for at, region in enumerate(self.network.regions)}
+
     def regime(self, country: str, route: CustomsRoute) -> Regime:
         """Returns what a country takes on a customs route on the rules date."""
         key = (country, route)
@@ -132,8 +156,9 @@ class PlanningContext:
                     float(self.rates.transit_days[position]),
                     float(self.rates.transit_days_p95[position]),
                 )
-                distance = float(self.distance_km[site_at, region_at])
-                found.append(Lane(self.network.site[site], service, card, transit, distance))
+                km = float(self.distance_km[site_at, region_at])
+                carbon = float(kg_co2e(1.0, km, service.mode))
+                found.append(Lane(self.network.site[site], service, card, transit, carbon))
         return found
 
 

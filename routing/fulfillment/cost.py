@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 from routing.fulfillment.context import PlanningContext
+from routing.fulfillment.floors import Floor, floors_of
 from routing.fulfillment.options import Way
 from routing.fulfillment.parcels import shipping_price
 from routing.fulfillment.wants import Want
@@ -41,7 +42,10 @@ class Bill:
 
     def terms(self) -> dict[str, float]:
         """Returns the terms by name."""
-        return {term.name: getattr(self, term.name) for term in fields(self)}
+        return {name: getattr(self, name) for name in _TERMS}
+
+
+_TERMS = tuple(term.name for term in fields(Bill))
 
 
 @dataclass(frozen=True)
@@ -51,26 +55,36 @@ class Costing:
     wants: tuple[Want, ...]
     ways: tuple[Way, ...]
     context: PlanningContext
-    carbon_price: float
 
     def bill(self, loads: Loads) -> Bill:
         """Returns the bill of an option."""
-        shipping = {way: self._shipping(way, load) for way, load in loads}
-        parcels = sum(count for _, count in shipping.values())
+        shipping = {way: self.shipping(way, load) for way, load in loads}
+        handling = carbon = lateness = scarcity = 0.0
+        for at, load in loads:
+            way, units, weight = self.ways[at], _units(load), self.weight_kg(load)
+            handling += way.lane.site.handling_cost * units
+            lateness += way.lateness * units
+            carbon += way.carbon_price * way.carbon_kg_per_kg * weight
+            scarcity += way.kilo_price * weight
+            scarcity += sum(taken * way.unit_price[want] for want, taken in load)
         customs = [self._customs(group, shipping) for group in self._consignments(loads)]
+        parcels = sum(count for _, count in shipping.values())
         return Bill(
             shipping=sum(price for price, _ in shipping.values()),
-            handling=sum(
-                self.ways[way].lane.site.handling_cost * _units(load) for way, load in loads
-            ),
+            handling=handling,
             duty=sum(duty for duty, _, _ in customs),
             tax=sum(tax for _, tax, _ in customs),
             fees=sum(fees for _, _, fees in customs),
-            carbon=self.carbon_price * sum(self.carbon_kg(way, load) for way, load in loads),
-            lateness=sum(self.ways[way].lateness * _units(load) for way, load in loads),
+            carbon=carbon,
+            lateness=lateness,
             split=self.context.weights.split_cost * max(parcels - 1, 0),
-            scarcity=sum(self._scarcity(self.ways[way], load) for way, load in loads),
+            scarcity=scarcity,
         )
+
+    @cached_property
+    def floors(self) -> tuple[tuple[Floor, ...], ...]:
+        """The floors of each way; one of them holds whatever travels."""
+        return tuple(tuple(floors_of(way, self.wants, self.context)) for way in self.ways)
 
     def weight_kg(self, load: Load) -> float:
         """Returns the actual weight of a load."""
@@ -100,17 +114,24 @@ class Costing:
     def _duty_rates(self) -> dict[tuple[str, str], list[tuple[float, float]]]:
         return {}
 
-    def _shipping(self, way: int, load: Load) -> tuple[float, int]:
+    def shipping(self, way: int, load: Load) -> tuple[float, int]:
+        """Returns the price of the parcels of a load, and their number."""
+        key = (way, load)
+        if key not in self._shipped:
+            self._shipped[key] = self._parcels(way, load)
+        return self._shipped[key]
+
+    @cached_property
+    def _shipped(self) -> dict[tuple[int, Load], tuple[float, int]]:
+        return {}
+
+    def _parcels(self, way: int, load: Load) -> tuple[float, int]:
         card = self.ways[way].lane.card
         weight = self.weight_kg(load)
         volume = sum(units * self._volume[want] for want, units in load)
         if card.takes(weight, volume):
             return card.price(card.billed_kg(weight, volume), _units(load)), 1
         return shipping_price([self.wants[want].of(units) for want, units in load], card)
-
-    def _scarcity(self, way: Way, load: Load) -> float:
-        priced = sum(units * way.unit_price[want] for want, units in load)
-        return priced + way.kilo_price * self.weight_kg(load)
 
     def _consignments(self, loads: Loads) -> Iterable[Loads]:
         groups: dict[tuple[str, str], list[tuple[int, Load]]] = {}

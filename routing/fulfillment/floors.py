@@ -8,6 +8,7 @@ from decimal import Decimal
 from core.units import CM3_PER_M3
 from routing.fulfillment.bound import price_floor
 from routing.fulfillment.context import Lane, PlanningContext
+from routing.fulfillment.options import Way
 from routing.fulfillment.wants import Want
 from routing.landed_cost.cost import on_freight, tariff_category
 from routing.landed_cost.regime import DutyKind, Regime
@@ -27,17 +28,9 @@ class Floor:
     unit: tuple[float, ...]
 
 
-def floors_of(
-    lane: Lane,
-    wants: Sequence[Want],
-    regime: Regime,
-    context: PlanningContext,
-    linear: Sequence[float],
-) -> Iterator[Floor]:
-    """Yields the floors of a lane under a regime.
-
-    `linear` holds the costs of one unit by want that are known beforehand.
-    """
+def floors_of(way: Way, wants: Sequence[Want], context: PlanningContext) -> Iterator[Floor]:
+    """Yields the floors of a way."""
+    lane, regime, linear = way.lane, way.regime, _linear(way, wants)
     shipped, kilos = _shipping_floor(lane, wants)
     taxed = _sure_tax(regime)
     fees = _sure_fees(wants, regime)
@@ -49,6 +42,16 @@ def floors_of(
             for known, kilo, duty, fee, want in zip(linear, kilos, duties, fees, wants, strict=True)
         )
         yield Floor(cap, carried * shipped, tuple(units))
+
+
+def _linear(way: Way, wants: Sequence[Want]) -> list[float]:
+    """Costs of one unit of each want that are known beforehand."""
+    per_kg = way.kilo_price + way.carbon_kg_per_kg * way.carbon_price
+    known = way.lane.site.handling_cost + way.lateness
+    return [
+        known + price + per_kg * want.item.weight_kg
+        for price, want in zip(way.unit_price, wants, strict=True)
+    ]
 
 
 def goods_value(wants: Sequence[Want]) -> float:

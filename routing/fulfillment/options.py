@@ -3,17 +3,22 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from carriers.emissions import kg_co2e
+import numpy as np
+
 from core.units import KG_PER_TONNE
 from inventory.items import Item
 from routing.fulfillment.context import Lane, PlanningContext, doorstep
-from routing.fulfillment.floors import Floor, floors_of
+from routing.fulfillment.departures import moment, pickups, ticks
 from routing.fulfillment.order import Availability, Order, Wishes
-from routing.fulfillment.promise import Delivery, delivery
+from routing.fulfillment.promise import Delivery, delivery_before
 from routing.fulfillment.wants import Want
 from routing.landed_cost.regime import CustomsRoute, Regime, customs_route
-from warehouses.calendars import pickup_at
+from warehouses.calendars import Doorstep
+from warehouses.network import Region
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,13 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Way:
     """One way to send goods: a lane, the customs state they lie in, and the route they take.
 
-    `stock` and `unit_price` are by want: units that may travel this way, and the shadow price of
-    one. One of the `floors` holds whatever travels.
+    Goods must arrive by `latest` to keep the promise. `stock` and `unit_price` are by want: units
+    that may travel this way, and the shadow price of one. `lateness` and `carbon_price` are prices
+    of a unit and of a kilogram of CO2 equivalent.
     """
 
     lane: Lane
@@ -37,13 +43,23 @@ class Way:
     route: CustomsRoute
     regime: Regime
     pickup_at: datetime
-    delivery: Delivery
+    door: Doorstep
+    latest: datetime
     lateness: float
     stock: tuple[int, ...]
     unit_price: tuple[float, ...]
     kilo_price: float
-    carbon_kg_per_kg: float
-    floors: tuple[Floor, ...]
+    carbon_price: float
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """When the goods are handed over, and whether that keeps the promise."""
+        return delivery_before(self.pickup_at, self.lane.transit, self.door, self.latest)
+
+    @property
+    def carbon_kg_per_kg(self) -> float:
+        """Emissions of a kilogram of goods."""
+        return self.lane.carbon_kg_per_kg
 
     @property
     def source(self) -> tuple[str, str]:
@@ -93,24 +109,45 @@ def ways_of(
     wishes: Wishes,
 ) -> tuple[tuple[Way, ...], tuple[Refusal, ...]]:
     """Returns the ways that could serve something, and why the other lanes cannot."""
-    by = promised_by(order, context)
+    lanes = context.lanes(order.region)
+    deal = Deal.of(order, context, wishes)
+    picked = _picked(order, context, lanes)
     ways: list[Way] = []
     refusals: list[Refusal] = []
-    lanes = context.lanes(order.region)
     for lane in lanes:
         held = _held(lane, wants, availability)
-        reasons = dict.fromkeys(
-            reason for units in held.values() for reason in _refused(lane, wants, units)
-        )
-        found = [_way(order, lane, wants, customs, units, context, wishes, by)
-                 for customs, units in held.items()]  # fmt: skip
+        why = [refusal(want.item, lane) for want in wants]
+        found = [
+            way_of(
+                deal, lane, customs, picked[lane.site.site, lane.service.service], wants,
+                [0 if refused else max(0, left) for left, refused in zip(units, why, strict=True)],
+            )
+            for customs, units in held.items()
+        ]  # fmt: skip
         usable = [way for way in found if any(way.stock)]
         ways.extend(usable)
         if held and not usable:
+            said = [
+                reason for units in held.values()
+                for reason, left in zip(why, units, strict=True) if reason and left
+            ]  # fmt: skip
             label = f"{lane.site.site} {lane.service.service}"
-            refusals.append(Refusal(label, "; ".join(reasons)))
+            refusals.append(Refusal(label, "; ".join(dict.fromkeys(said))))
     refusals.extend(_without_stock(lanes, wants, availability, context))
     return tuple(ways), tuple(refusals)
+
+
+def _picked(
+    order: Order, context: PlanningContext, lanes: Sequence[Lane]
+) -> dict[tuple[str, str], datetime]:
+    """When each service takes the order over, by site and service."""
+    sites = list(dict.fromkeys(lane.site for lane in lanes))
+    at = pickups(sites, context.services, np.array([ticks(order.placed_at)]))[0].tolist()
+    return {
+        (site.site, service.service): moment(at[here][there])
+        for here, site in enumerate(sites)
+        for there, service in enumerate(context.services)
+    }
 
 
 def _held(
@@ -123,11 +160,6 @@ def _held(
         for customs in ("free", "bonded")
     }
     return {customs: units for customs, units in held.items() if any(unit > 0 for unit in units)}
-
-
-def _refused(lane: Lane, wants: Sequence[Want], units: Sequence[int]) -> Iterable[str]:
-    reasons = (refusal(want.item, lane) for want, held in zip(wants, units, strict=True) if held)
-    return (reason for reason in reasons if reason)
 
 
 def _without_stock(
@@ -149,46 +181,54 @@ def _without_stock(
             yield Refusal(site.site, "no service with a rate to the region")
 
 
-def _way(
-    order: Order,
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What holds for every way of one order: door, promise, and the prices that it pays.
+
+    Goods must arrive by `latest` to keep the promise. `carbon_price` is that of a kilogram.
+    """
+
+    context: PlanningContext
+    region: Region
+    door: Doorstep
+    by: datetime
+    latest: datetime
+    carbon_price: float
+
+    @classmethod
+    def of(cls, order: Order, context: PlanningContext, wishes: Wishes) -> "Deal":
+        """Returns the deal of an order."""
+        region, by = context.network.region[order.region], promised_by(order, context)
+        door = doorstep(region)
+        price = carbon_price(context, wishes)
+        return cls(context, region, door, by, door.latest_arrival(by), price)
+
+
+def way_of(
+    deal: Deal,
     lane: Lane,
-    wants: Sequence[Want],
     customs: str,
-    units: Sequence[int],
-    context: PlanningContext,
-    wishes: Wishes,
-    by: datetime,
+    pickup: datetime,
+    wants: Sequence[Want],
+    stock: Sequence[int],
 ) -> Way:
-    region = context.network.region[order.region]
-    route = customs_route(lane.site.country, region.country, customs)
-    regime = context.regime(region.country, route)
-    pickup = pickup_at(lane.site, order.placed_at, lane.service.pickup_days)
-    arrives = delivery(pickup, lane.transit, doorstep(region), by)
-    lateness = arrives.late_days * context.weights.lateness_cost_per_day
-    carbon = float(kg_co2e(1.0, lane.distance_km, lane.service.mode))
-    kilo_price = context.kilo_price(lane.site.site, lane.service.service)
-    unit_price = tuple(context.unit_price(want.item.item, lane.site.site) for want in wants)
-    per_kg = kilo_price + carbon * carbon_price(context, wishes)
-    linear = [
-        lane.site.handling_cost + lateness + price + per_kg * want.item.weight_kg
-        for price, want in zip(unit_price, wants, strict=True)
-    ]
+    """Returns the way of goods that lie in a customs state and leave by a lane at a moment."""
+    context, site = deal.context, lane.site.site
+    route = customs_route(lane.site.country, deal.region.country, customs)
+    late_days = lane.transit.expected_late_days((deal.latest - pickup) / _DAY)
     return Way(
         lane=lane,
         customs=customs,
         route=route,
-        regime=regime,
+        regime=context.regime(deal.region.country, route),
         pickup_at=pickup,
-        delivery=arrives,
-        lateness=lateness,
-        stock=tuple(
-            max(held, 0) if not refusal(want.item, lane) else 0
-            for want, held in zip(wants, units, strict=True)
-        ),
-        unit_price=unit_price,
-        kilo_price=kilo_price,
-        carbon_kg_per_kg=carbon,
-        floors=tuple(floors_of(lane, wants, regime, context, linear)),
+        door=deal.door,
+        latest=deal.latest,
+        lateness=late_days * context.weights.lateness_cost_per_day,
+        stock=tuple(stock),
+        unit_price=tuple(context.unit_price(want.item.item, site) for want in wants),
+        kilo_price=context.kilo_price(site, lane.service.service),
+        carbon_price=deal.carbon_price,
     )
 
 

@@ -12,7 +12,7 @@ from carriers.rates import RateBook
 from carriers.services import Service
 from core.units import CM3_PER_M3
 
-_ROUNDING = 1e-9  # kg: sums of weights may exceed a limit by rounding
+ROUNDING_KG = 1e-9  # kg: sums of weights may exceed a limit by rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class LaneCard:
     def takes(self, weight_kg: float, volume_m3: float) -> bool:
         """Whether a parcel of that weight and volume is within the limits."""
         return (
-            weight_kg <= self.max_weight_kg + _ROUNDING
+            weight_kg <= self.max_weight_kg + ROUNDING_KG
             and self.billed_kg(weight_kg, volume_m3) < self.end_kg
         )
 

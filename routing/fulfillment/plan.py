@@ -1,9 +1,11 @@
 """The plan of one order: legs, promise, landed cost, what is not served, and why it is so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
+from typing import overload
 
 from core.money import Money
 from routing.fulfillment.parcels import Parcel
@@ -50,7 +52,12 @@ class Cost:
     def of(cls, currency: str, *terms: Decimal | float) -> "Cost":
         """Returns a cost rounded to minor units, given its terms in order; missing ones are 0."""
         padded = (*terms, *([0] * (len(COSTS) - len(terms))))
-        return cls(*(Money.of(term, currency) for term in padded))
+        return cls(*(money_of(term, currency) for term in padded))
+
+
+def money_of(amount: Decimal | float, currency: str) -> Money:
+    """Returns an amount in minor units; most terms of most orders are 0."""
+    return Money.of(amount, currency) if amount else Money(0, currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +100,52 @@ class Rejected:
     reason: str
 
 
+class Told(Sequence[Rejected]):
+    """Rejected options that are worked out when somebody reads them, and then kept.
+
+    They follow from frozen values, so they are the same whenever that is.
+    """
+
+    def __init__(self, tell: Callable[[], tuple[Rejected, ...]]) -> None:
+        self._tell = tell
+
+    @cached_property
+    def _told(self) -> tuple[Rejected, ...]:
+        return self._tell()
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    @overload
+    def __getitem__(self, at: int) -> Rejected: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Rejected, ...]: ...
+    def __getitem__(self, at: int | slice) -> Rejected | tuple[Rejected, ...]:
+        return self._told[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._told == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    def __repr__(self) -> str:
+        return repr(self._told)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was considered: options, how far off the answer can be, and what data it saw.
 
     `gap` is 0 where the answer is proven the cheapest. `objective` holds every term of the full
-    cost of the chosen option.
+    cost of the chosen option. `considered` counts the bundles of goods that were priced by some
+    service from some site, or the teams of ways where the order is too large for that.
     """
 
     considered: int
     gap: float
     objective: Mapping[str, Money]
-    rejected: tuple[Rejected, ...]
+    rejected: Sequence[Rejected]
     prices_version: str
     data_version: str
     rules_date: str

@@ -42,6 +42,11 @@ class Transit:
             return 0.0
         return _NORMAL.cdf(math.log(days / self.p50_days) / self._sigma)
 
+    @cached_property
+    def usual(self) -> tuple[timedelta, timedelta]:
+        """The median and the 95 % quantile."""
+        return self.quantile(0.5) * _DAY, self.quantile(0.95) * _DAY
+
     def quantile(self, probability: float) -> float:
         """Returns the days within which goods arrive with a probability between 0 and 1."""
         if self._sigma == 0:
@@ -77,10 +82,18 @@ def delivery(pickup: datetime, transit: Transit, door: Doorstep, by: datetime) -
     Goods that arrive on a day without delivery wait for the next one, so a promise that ends on
     such a day must be kept on the day before it.
     """
-    limit = (door.latest_arrival(by) - pickup) / _DAY
+    return delivery_before(pickup, transit, door, door.latest_arrival(by))
+
+
+def delivery_before(
+    pickup: datetime, transit: Transit, door: Doorstep, latest: datetime
+) -> Delivery:
+    """Returns the delivery of goods that must arrive by a moment to keep the promise."""
+    limit = (latest - pickup) / _DAY
+    p50, p95 = transit.usual
     return Delivery(
-        p50=door.handed_over(pickup + transit.quantile(0.5) * _DAY),
-        p95=door.handed_over(pickup + transit.quantile(0.95) * _DAY),
+        p50=door.handed_over(pickup + p50),
+        p95=door.handed_over(pickup + p95),
         probability=transit.probability_within(limit),
         late_days=transit.expected_late_days(limit),
     )

@@ -18,6 +18,7 @@ Pattern = tuple[tuple[int, int], ...]
 
 _TOLERANCE = 1e-9  # relative; below it two costs are the same
 _ALL_ORDERS = 4
+_ALL_DIVISIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,10 @@ def search(costing: Costing, allow_split: bool, effort: Effort) -> Found:
     """Returns the cheapest option among those that serve the most units.
 
     Single ways are priced first, then teams of two and more as long as their floor leaves a
-    chance. Within a team every item travels by one way that holds all of it; an item that none of
-    them holds completely is filled from one way after the other: in every order for up to four
-    ways, the fullest first for more. The answer is proven unless `effort` ends first; then `bound`
-    says how far off it can be.
+    chance. Within a team the units of an item are divided in every way that its stock allows, as
+    long as these are few; else the item travels by one way that holds all of it, or from one way
+    after the other: in every order for up to four ways, the fullest first for more. `bound` says
+    how far off the answer can be where `effort` ended first or not every division was tried.
     """
     if not costing.ways:
         return Found(None, 0.0, 0, tuple(0 for _ in costing.wants), ())
@@ -144,12 +145,9 @@ class _Search:
 
     @property
     def _largest(self) -> int:
-        """The most ways that an option can use: wants held completely wherever go whole."""
-        parts = 0
-        for want in self.served:
-            held = [units[want] for units in self.stock if units[want] > 0]
-            whole = all(units >= self.covered[want] for units in held)
-            parts += 1 if whole else min(len(held), self.covered[want])
+        """The most ways that an option can use: no more than it has units."""
+        held = [sum(units[want] > 0 for units in self.stock) for want in self.served]
+        parts = sum(min(self.covered[want], n) for want, n in zip(self.served, held, strict=True))
         return min(parts, len(self.stock))
 
     def _members(self) -> Members:
@@ -158,7 +156,8 @@ class _Search:
             for units, want in zip(self.covered, self.costing.wants, strict=True)
         ]
         split_cost = self.costing.context.weights.split_cost
-        return Members.of(self.costing.ways, self.covered, goods, split_cost)
+        costing = self.costing
+        return Members.of(costing.ways, costing.floors, self.covered, goods, split_cost)
 
     def _found(self, covered: tuple[int, ...], reached: Sequence[tuple[int, ...]]) -> Found:
         others = sorted(
@@ -202,6 +201,8 @@ class _Search:
         base = float(members.fixed[team].sum()) - members.first_parcel
         if base + units_floor >= self.ceiling() or self.reach(ways) != self.covered:
             return
+        if not all(self._few(ways, want) for want in served):
+            self.open_bound = min(self.open_bound, base + units_floor)
         paid = floors + np.where(capped[:, np.newaxis], price * members.goods, 0.0)
         branching = _Branching(self, base - price * capacity, self._ranked(ways, paid.tolist()))
         branching.run()
@@ -233,14 +234,36 @@ class _Search:
         )
 
     def patterns(self, team: Sequence[int], want: int) -> list[Pattern]:
-        """Returns how a team can serve the units of one want."""
+        """Returns how a team can serve the units of one want: every way to, or the plain ones."""
         units = self.covered[want]
         able = [way for way in team if self.stock[way][want] > 0]
+        if self._few(team, want):
+            return list(self._divided(able, want, units, {}))
         whole: list[Pattern] = [((way, units),) for way in able if self.stock[way][want] >= units]
         if whole:
             return whole
         found = (self._filled(order, want, units) for order in self._orders(able, want))
         return list(dict.fromkeys(pattern for pattern in found if pattern))
+
+    def _few(self, team: Sequence[int], want: int) -> bool:
+        """Whether the divisions of a want's units among a team are few enough to try them all."""
+        able = sum(self.stock[way][want] > 0 for way in team)
+        return math.comb(self.covered[want] + able - 1, max(able - 1, 0)) <= _ALL_DIVISIONS
+
+    def _divided(
+        self, able: Sequence[int], want: int, units: int, used: dict[tuple[str, str], int]
+    ) -> Iterator[Pattern]:
+        """Yields every division of some units among ways, within the stock of each source."""
+        if not units:
+            yield ()
+        if not (units and able):
+            return
+        way, source = able[0], self.sources[able[0]]
+        taken = used.get(source, 0)
+        for take in range(min(units, self.stock[way][want] - taken), -1, -1):
+            rest = self._divided(able[1:], want, units - take, {**used, source: taken + take})
+            own = ((way, take),) if take else ()
+            yield from ((*own, *others) for others in rest)
 
     def _orders(self, able: Sequence[int], want: int) -> Iterator[tuple[int, ...]]:
         """Orders in which ways are emptied."""
@@ -267,7 +290,7 @@ class _Search:
         team: list[int] = []
         everyone = range(len(self.costing.ways))
         while not team or self.reach(team) != self.covered:
-            gains = [(-sum(self.reach([*team, way])), self.costing.ways[way].floors[0].fixed, way)
+            gains = [(-sum(self.reach([*team, way])), self.costing.floors[way][0].fixed, way)
                      for way in everyone if way not in team]  # fmt: skip
             team.append(min(gains)[2])
         self._fill(team)
@@ -320,8 +343,8 @@ class _Floored:
     want: int
 
     def __call__(self, pattern: Pattern) -> tuple[float, Pattern]:
-        ways = self.search.costing.ways
-        floor = sum(units * ways[way].floors[0].unit[self.want] for way, units in pattern)
+        floors = self.search.costing.floors
+        floor = sum(units * floors[way][0].unit[self.want] for way, units in pattern)
         return floor, pattern
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.fulfillment.floors import Floor
 from routing.fulfillment.options import Way
 
 Floats = NDArray[np.float64]
@@ -46,20 +47,24 @@ class Members:
 
     @classmethod
     def of(
-        cls, ways: Sequence[Way], served: Sequence[int], goods: Sequence[float], split_cost: float
+        cls,
+        ways: Sequence[Way],
+        floors_of: Sequence[Sequence[Floor]],
+        served: Sequence[int],
+        goods: Sequence[float],
+        split_cost: float,
     ) -> "Members":
         """Returns the members for the units that are served and what they are worth, by want."""
-        listed = [(at, floor) for at, way in enumerate(ways) for floor in way.floors]
+        listed = [(at, floor) for at, each in enumerate(floors_of) for floor in each]
         units, worth = np.array(served, dtype=float), np.array(goods, dtype=float)
         stock = np.array([ways[at].stock for at, _ in listed])
         cap = np.array([floor.cap for _, floor in listed])
-        held = (stock > 0) & _fits(stock, units, worth, cap)
         floors = np.array([floor.unit for _, floor in listed]) * units
         return cls(
             ways=tuple(ways),
             way=np.array([at for at, _ in listed], dtype=np.intp),
             fixed=np.array([floor.fixed + split_cost for _, floor in listed]),
-            floors=np.where(held | (units == 0), floors, np.inf),
+            floors=np.where((stock > 0) | (units == 0), floors, np.inf),
             cap=cap,
             goods=worth,
             first_parcel=split_cost,
@@ -131,16 +136,6 @@ class Members:
         if len(set(ways.tolist())) < len(team):
             return math.nan
         return math.fsum(cap for cap in caps.values() if math.isfinite(cap))
-
-
-def _fits(stock: NDArray[np.int64], units: Floats, goods: Floats, cap: Floats) -> NDArray[np.bool_]:
-    """Whether a member may carry a want under its cap, shaped [member, want].
-
-    A want that every way with stock holds completely is never split.
-    """
-    whole = ((stock == 0) | (stock >= units)).all(axis=0)
-    fits: NDArray[np.bool_] = (goods <= cap[:, np.newaxis] * (1 + _SLACK)) | ~whole
-    return fits
 
 
 def relaxed(

@@ -21,6 +21,11 @@ class Want:
         """Mean value of one unit over the order's lines."""
         return self.goods_value / self.units
 
+    @property
+    def value(self) -> float:
+        """Mean value of one unit, as a float."""
+        return float(self.goods_value / self.units)
+
     def of(self, units: int) -> Goods:
         """Returns some of the units, to be packed."""
         return Goods(self.item.item, units, self.item.weight_kg, self.item.volume_m3)

@@ -131,7 +131,9 @@ def test_goods_that_no_service_takes_are_refused_with_the_reason(
 def test_an_order_heavier_than_a_parcel_travels_in_several() -> None:
     brand = two_sites_one_item()
     services = brand.table("services").assign(max_weight_kg=8.0)
-    made = planned(brand.with_table("services", services), units=45)
+    made = planned(
+        brand.with_table("services", services), units=45, wishes=Wishes(allow_split=False)
+    )
     (leg,) = made.legs
     assert [parcel.units for parcel in leg.parcels] == [20, 20, 5]
     assert made.decision.objective["split"].minor == 400

@@ -1,0 +1,312 @@
+"""The exact choice: the cheapest division of each order's units among sites, services and routes.
+
+The cost of an order is the sum of the costs of its consignments: no term but the number of parcels
+knows of two of them, and that is a sum too. So the cheapest way to serve a bundle by some sites is
+the cheapest division of it between one site and the others, site by site; and inside a site
+service by service. Every split of every unit is covered, whatever steps prices and duties have.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.fulfillment.crowd import Crowd
+from routing.fulfillment.splits import Splits
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+_TOLERANCE = 1e-9  # relative; a division must save more than this
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A bundle that leaves: source (row of the crowd), service, and number of the bundle."""
+
+    row: int
+    service: int
+    bundle: int
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The cheapest options of a crowd.
+
+    `target` is the bundle that each order gets, `cost` its full cost, `sent` what leaves where;
+    `considered` counts the bundles that were priced for each order.
+    """
+
+    target: Places
+    cost: Floats
+    sent: tuple[tuple[Sent, ...], ...]
+    considered: Places
+
+
+def choose(crowd: Crowd) -> Choice:
+    """Returns the cheapest option that serves the most units of each order; always proven.
+
+    An order that may not be split is served by the one service of one source that serves most.
+    """
+    if not len(crowd.order):
+        none = np.zeros(len(crowd.asked), dtype=np.intp)
+        return Choice(none, np.zeros(len(crowd.asked)), tuple(() for _ in crowd.asked), none)
+    alone = _Alone.of(crowd)
+    counts = np.isfinite(alone.cost[:, :, 1:]).sum(axis=(1, 2))
+    considered = np.bincount(crowd.order, counts, len(crowd.asked)).astype(np.intp)
+    target, cost = np.zeros(len(crowd.asked), dtype=np.intp), np.zeros(len(crowd.asked))
+    sent: list[tuple[Sent, ...]] = [() for _ in crowd.asked]
+    splittable = np.array([each.wishes.allow_split for each in crowd.asked])
+    for order in np.flatnonzero(~splittable).tolist():
+        target[order], cost[order], sent[order] = _single(crowd, alone, order)
+    if splittable.any():
+        covered = _covered(crowd)
+        target[splittable] = covered[splittable]
+        tables = _Tables.of(crowd, alone, exact=False)
+        for order, found in zip(
+            np.flatnonzero(splittable).tolist(), tables.best(covered, splittable), strict=True
+        ):
+            cost[order], sent[order] = found
+    some = target > 0
+    cost[some] -= crowd.context.weights.split_cost  # the first parcel is no split
+    return Choice(target, cost, tuple(sent), considered)
+
+
+def _covered(crowd: Crowd) -> Places:
+    """The bundle of all units that can be served at all."""
+    units = np.zeros((len(crowd.asked), crowd.splits.bundles.shape[1]), dtype=np.int64)
+    np.add.at(units, crowd.order, crowd.usable)
+    return crowd.splits.number(np.minimum(units, crowd.splits.bundles[-1]))
+
+
+def _single(crowd: Crowd, alone: "_Alone", order: int) -> tuple[int, float, tuple[Sent, ...]]:
+    """The cheapest service that alone serves the most units of an order."""
+    rows = np.flatnonzero(crowd.order == order)
+    stock = np.where(crowd.refuses[rows], 0, crowd.stock[rows, np.newaxis])
+    units = np.minimum(stock, crowd.splits.bundles[-1])
+    most = units.sum(axis=2) == units.sum(axis=2).max(initial=0)
+    bundle = crowd.splits.number(units)
+    cost = np.take_along_axis(alone.cost[rows], bundle[..., np.newaxis], axis=2)[..., 0]
+    cost = np.where(most & (bundle > 0), cost, np.inf)
+    if not np.isfinite(cost).any():
+        return 0, 0.0, ()
+    row, service = (int(at) for at in np.unravel_index(np.argmin(cost), cost.shape))
+    served = int(bundle[row, service])
+    return served, float(cost[row, service]), (Sent(int(rows[row]), service, served),)
+
+
+@dataclass(frozen=True, eq=False)
+class _Alone:
+    """What a bundle costs when nothing else of its consignment travels: [row, service, bundle]."""
+
+    cost: Floats
+
+    @classmethod
+    def of(cls, crowd: Crowd) -> "_Alone":
+        price, _ = crowd.shipping
+        charge, share = crowd.charges
+        at = crowd.group
+        return cls(crowd.lines + (1 + share[at])[:, np.newaxis] * price + charge[at][:, np.newaxis])
+
+
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """The least cost of each bundle by [group, bundle], and which of them may be less than true.
+
+    Customs take a share of freight that depends on the whole consignment. Where it differs between
+    bundles, a consignment of two services is priced with the least share: a floor. An order whose
+    answer rests on a floor is chosen again with true prices.
+    """
+
+    crowd: Crowd
+    alone: _Alone
+    cost: Floats
+    divided: NDArray[np.bool_]
+    floor: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, crowd: Crowd, alone: _Alone, exact: bool) -> "_Tables":
+        charge, share = crowd.charges
+        first, splits = crowd.first, crowd.splits
+        whole = np.minimum.reduceat(alone.cost.min(axis=1), first, axis=0)
+        if exact:
+            parts = np.full(whole.shape, np.inf)
+            for bundle in range(splits.count):
+                parts[:, bundle] = _within(crowd, share[:, bundle])[:, bundle]
+        else:
+            parts = _within(crowd, share[:, 1:].min(axis=1))
+        parts = parts + charge
+        better = _less(parts, whole)
+        floor = better & (share > share[:, 1:].min(axis=1)[:, np.newaxis]) & (not exact)
+        return cls(crowd, alone, np.where(better, parts, whole), better, floor)
+
+    def best(
+        self, target: Places, chosen: NDArray[np.bool_]
+    ) -> Iterator[tuple[float, tuple[Sent, ...]]]:
+        """Yields cost and option of each chosen order, for the bundles that they are to get."""
+        levels = _Levels(self._by_order, self.crowd.splits)
+        for order in np.flatnonzero(chosen).tolist():
+            if not target[order]:
+                yield 0.0, ()
+                continue
+            shares = levels.shares(order, int(target[order]))
+            groups = [(self._begins[order] + at, bundle) for at, bundle in shares]
+            if any(self.floor[group, bundle] for group, bundle in groups):
+                yield self._again(order, target)
+                continue
+            cost = float(levels.cost[-1][order, target[order]])
+            yield cost, tuple(sent for group in groups for sent in self._sent(*group))
+
+    def _again(self, order: int, target: Places) -> tuple[float, tuple[Sent, ...]]:
+        """The answer of one order with true prices everywhere."""
+        crowd = self.crowd
+        own = Crowd(crowd.context, [crowd.asked[order]], crowd.splits, crowd.held[[order]])
+        tables = _Tables.of(own, _Alone.of(own), exact=True)
+        ((cost, sent),) = tables.best(target[[order]], np.array([True]))
+        begin = int(np.searchsorted(crowd.order, order))
+        return cost, tuple(Sent(begin + each.row, each.service, each.bundle) for each in sent)
+
+    @cached_property
+    def _begins(self) -> Places:
+        """The first group of each order."""
+        orders = self.crowd.order[self.crowd.first]
+        return np.searchsorted(orders, np.arange(len(self.crowd.asked)))
+
+    @cached_property
+    def _by_order(self) -> Floats:
+        """The tables by [order, place among its groups, bundle]; infinite where there is none."""
+        orders = self.crowd.order[self.crowd.first]
+        place = np.arange(len(orders)) - self._begins[orders]
+        shape = (len(self.crowd.asked), int(place.max(initial=0)) + 1, self.crowd.splits.count)
+        laid = np.full(shape, np.inf)
+        laid[orders, place] = self.cost
+        return laid
+
+    def _sent(self, group: int, bundle: int) -> Iterator[Sent]:
+        """What leaves by each service when a group sends a bundle."""
+        first = self.crowd.first
+        end = first[group + 1] if group + 1 < len(first) else len(self.crowd.order)
+        rows = range(int(first[group]), int(end))
+        if not self.divided[group, bundle]:
+            cost = self.alone.cost[rows.start : rows.stop, :, bundle]
+            row, service = divmod(int(cost.argmin()), cost.shape[1])
+            yield Sent(rows[row], service, bundle)
+            return
+        share = self.crowd.charges[1][group, bundle]
+        yield from _divided(self.crowd, rows, float(share), bundle)
+
+
+def _less(parts: Floats, whole: Floats) -> NDArray[np.bool_]:
+    """Whether a division is cheaper than the whole by more than rounding; equal is not."""
+    scale = np.maximum(np.where(np.isfinite(whole), np.abs(whole), 1.0), 1.0)
+    return np.asarray(parts < np.where(np.isfinite(whole), whole - _TOLERANCE * scale, np.inf))
+
+
+def _freighted(crowd: Crowd, share: Floats) -> Floats:
+    """Cost before customs by [row, service, bundle], given the share of freight of each row."""
+    return crowd.lines + (1 + share)[:, np.newaxis, np.newaxis] * crowd.shipping[0]
+
+
+def _within(crowd: Crowd, share: Floats) -> Floats:
+    """The least cost, before customs, of sending a bundle of a group in two loads or more."""
+    splits, first, group = crowd.splits, crowd.first, crowd.group
+    cost = _freighted(crowd, share[group])
+    one, more = cost[:, 0], np.full(cost[:, 0].shape, np.inf)
+    for service in range(1, cost.shape[1]):
+        more = np.minimum(more, splits.least(np.minimum(one, more), cost[:, service]))
+        one = np.minimum(one, cost[:, service])
+    more = np.where(_beyond(crowd), np.inf, more)
+    second = np.setdiff1d(np.arange(len(group)), first)  # no group has three sources
+    found = more[first]
+    if len(second):
+        any_number, at = np.minimum(one, more), group[second]
+        both = splits.least(any_number[first[at]], any_number[second])
+        found[at] = np.minimum(np.minimum(found[at], more[second]), both)
+    return found
+
+
+def _beyond(crowd: Crowd) -> NDArray[np.bool_]:
+    """Whether a bundle is more than a source has, by [row, bundle]."""
+    return np.asarray((crowd.splits.bundles > crowd.stock[:, np.newaxis]).any(axis=2))
+
+
+def _divided(crowd: Crowd, rows: Sequence[int], share: float, bundle: int) -> Iterator[Sent]:
+    """The cheapest division of a bundle among the services of one or two sources."""
+    cost = _freighted(crowd, np.full(len(crowd.order), share))
+    beyond = _beyond(crowd)
+    tops = [_Chain.of(crowd.splits, cost[row], beyond[row]) for row in rows]
+    sources = _Chain.of(crowd.splits, [top.least for top in tops], np.zeros(len(beyond[0]), bool))
+    for source, part in sources.shares(bundle):
+        for service, load in tops[source].shares(part):
+            yield Sent(rows[source], service, load)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    """Least costs of bundles by the first so many of some parties, and what each sends."""
+
+    splits: Splits
+    parties: Sequence[Floats] | Floats
+    levels: Sequence[Floats]
+
+    @classmethod
+    def of(
+        cls, splits: Splits, parties: Sequence[Floats] | Floats, beyond: NDArray[np.bool_]
+    ) -> "_Chain":
+        """Returns the chain of parties that each know what a bundle costs."""
+        levels = [np.where(beyond, np.inf, parties[0])]
+        for party in parties[1:]:
+            whole = np.minimum(levels[-1], party)
+            parts = splits.least(levels[-1][np.newaxis], party[np.newaxis])[0]
+            levels.append(np.where(beyond, np.inf, np.where(_less(parts, whole), parts, whole)))
+        return cls(splits, parties, levels)
+
+    @property
+    def least(self) -> Floats:
+        """The least cost of each bundle."""
+        return self.levels[-1]
+
+    def shares(self, bundle: int) -> list[tuple[int, int]]:
+        """Returns what each party sends of a bundle, where it sends something."""
+        return _backward(self.splits, self.levels, self.parties, bundle)
+
+
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """Chains of many orders at once: `parties` are shaped [order, party, bundle]."""
+
+    parties: Floats
+    splits: Splits
+
+    @cached_property
+    def cost(self) -> list[Floats]:
+        """Least costs of bundles by the first so many parties, each [order, bundle]."""
+        levels = [self.parties[:, 0]]
+        for at in range(1, self.parties.shape[1]):
+            party = self.parties[:, at]
+            whole = np.minimum(levels[-1], party)
+            parts = self.splits.least(levels[-1], party)
+            levels.append(np.where(_less(parts, whole), parts, whole))
+        return levels
+
+    def shares(self, order: int, bundle: int) -> list[tuple[int, int]]:
+        """Returns what each party of an order sends of a bundle, where it sends something."""
+        levels = [level[order] for level in self.cost]
+        return _backward(self.splits, levels, self.parties[order], bundle)
+
+
+def _backward(
+    splits: Splits, levels: Sequence[Floats], parties: Sequence[Floats] | Floats, bundle: int
+) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for at in range(len(parties) - 1, 0, -1):
+        cost, before, own = levels[at][bundle], levels[at - 1], parties[at]
+        if before[bundle] == cost:
+            continue
+        if own[bundle] == cost:
+            return [(at, bundle), *found]
+        bundle, rest = splits.division(before, own, bundle)
+        found.insert(0, (at, rest))
+    return [(0, bundle), *found]
