@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from api import downloads, idempotency, problems
+from api import downloads, idempotency, openapi, problems
 from api.console.router import router as console
 from api.database import engine_for, session_factory
 from api.jobs.doorbell import Doorbell
@@ -103,6 +103,7 @@ def create_app(
     app.add_middleware(Counted, metrics=app.state.metrics)
     for router in ROUTERS:
         app.include_router(router)
+    openapi.install(app, ROUTERS)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     return app

@@ -62,19 +62,25 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **extensions: Any,
 ) -> JSONResponse:
-    """Returns the problem document of one failure; extensions become further members."""
+    """Returns the answer to one failure; extensions become further members."""
+    document = document_of(status, request.url.path, detail, code, errors)
+    return _Document({**document, **extensions}, status, headers, media_type=MEDIA_TYPE)
+
+
+def document_of(
+    status: int, instance: str, detail: str, code: str = "", errors: Errors = ()
+) -> dict[str, Any]:
+    """Returns the problem document of one failure at an address; the status names the code."""
     code = code or _code(status)
-    document = {
+    return {
         "type": f"urn:entrepot:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": instance,
         "code": code,
         "errors": list(errors),
-        **extensions,
     }
-    return _Document(document, status, headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

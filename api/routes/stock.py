@@ -9,6 +9,7 @@ from pydantic import Field
 from api.bodies import Body, Code, Moment, Text, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
 from api.idempotency import OnceDep
+from api.openapi import conflicts
 from api.pages import Page, PagingDep
 from api.services import stock as services
 from api.services.brands import current_brand
@@ -89,7 +90,12 @@ def list_movements(
     return paging.page(rows, key=_line, show=MovementView.model_validate)
 
 
-@router.post("/movements", status_code=201, response_model=MovementView)
+@router.post(
+    "/movements",
+    status_code=201,
+    response_model=MovementView,
+    responses=conflicts("stock-changed", "stock-reserved"),
+)
 def create_movement(
     body: MovementCreate,
     who: Annotated[Caller, Depends(allow("planner"))],

@@ -7,7 +7,7 @@ from math import prod
 from core.errors import BadInput, Problem
 from core.money import Money
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.cost import Bill, Costing, Load
+from routing.fulfillment.cost import Costing, Load
 from routing.fulfillment.options import (
     Refusal,
     Way,
@@ -29,6 +29,7 @@ from routing.fulfillment.plan import (
     Unserved,
 )
 from routing.fulfillment.search import Found, Priced, search
+from routing.fulfillment.terms import terms_of
 from routing.fulfillment.wants import Want, wants_of
 from routing.landed_cost.cost import Consignment, ConsignmentLine, LandedCost, LineCost, assess
 
@@ -238,17 +239,21 @@ def _stocks(site: str, item: str, availability: Availability) -> bool:
 
 
 def _decision(costing: Costing, found: Found, refusals: Sequence[Refusal]) -> Decision:
-    context, currency = costing.context, costing.context.currency
-    terms = found.best.bill.terms() if found.best else Bill().terms()
+    context = costing.context
     return Decision(
         considered=found.considered,
         gap=found.gap,
-        objective={name: Money.of(term, currency) for name, term in terms.items()},
+        objective=_terms(costing, found.best),
         rejected=_rejected(costing, found, refusals),
         prices_version=context.prices.version if context.prices else "",
         data_version=context.data_version,
         rules_date=context.rules_date.isoformat(),
     )
+
+
+def _terms(costing: Costing, option: Priced | None) -> Mapping[str, Money]:
+    currency = costing.context.currency
+    return {name: Money.of(term, currency) for name, term in terms_of(costing, option).items()}
 
 
 def _rejected(costing: Costing, found: Found, refusals: Sequence[Refusal]) -> tuple[Rejected, ...]:
@@ -258,6 +263,7 @@ def _rejected(costing: Costing, found: Found, refusals: Sequence[Refusal]) -> tu
             _label(costing.ways, option),
             Money.of(option.cost, currency),
             _dearer(found.best, option, currency),
+            _terms(costing, option),
         )
         for option in _distinct(found)
         if found.best is not None
