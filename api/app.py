@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
@@ -103,7 +104,10 @@ def create_app(
     app.add_middleware(Counted, metrics=app.state.metrics)
     for router in ROUTERS:
         app.include_router(router)
-    openapi.install(app, ROUTERS)
+    app.state.routes = [
+        route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
+    ]
+    openapi.install(app, app.state.routes)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     return app

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
@@ -29,6 +29,9 @@ _CONFLICTS: Mapping[str, str] = {
     "plan-confirmed": "The plan is confirmed and its units have left.",
     "reservation-expired": "The reservation is expired.",
     "order-confirmed": "Lines 1 of the order are confirmed by pln_01k4hzq9d6vn2r7t8x3yb5c0me.",
+    "not-finished": "The allocation has not finished.",
+    "forecast-not-finished": "The forecast has not finished.",
+    "run-not-finished": "The run has not finished.",
     "stock-changed": "Expected 40 on hand, found 38.",
     "stock-reserved": "The change would leave less than the 12 units that are held.",
     IN_FLIGHT: "The first request with this Idempotency-Key is still running.",
@@ -101,9 +104,9 @@ def conflicts(*codes: str) -> dict[int | str, Document]:
     return {409: {"description": told, "content": {MEDIA_TYPE: {"examples": examples}}}}
 
 
-def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     """Ensures that the document of an app declares the problems of its routes."""
-    plain, roles = app.openapi, dict(_roles(routers))
+    plain, roles = app.openapi, dict(_roles(routes))
 
     def openapi() -> Document:
         if app.openapi_schema is None:
@@ -113,12 +116,10 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual says
 
 
-def _roles(routers: Iterable[APIRouter]) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
-    for router in routers:
-        for route in router.routes:
-            if isinstance(route, APIRoute):
-                for method in route.methods or ():
-                    yield (method.lower(), route.path), tuple(_asked(route.dependant))
+def _roles(routes: Iterable[APIRoute]) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
+    for route in routes:
+        for method in route.methods or ():
+            yield (method.lower(), route.path), tuple(_asked(route.dependant))
 
 
 def _asked(dependant: Dependant) -> Iterator[str]:
@@ -162,12 +163,13 @@ def _examples(answer: Document) -> Document:
 
 def _statuses(operation: Document, path: str, keyed: bool, roles: Sequence[str]) -> Iterator[int]:
     body, parameters = "requestBody" in operation, bool(operation.get("parameters"))
+    signed = path.startswith("/v1/carriers/")  # read as bytes, for its signature
     applies = {
         400: body or keyed,
-        401: "security" in operation,
+        401: "security" in operation or signed,
         403: bool(roles),
         404: path.startswith("/v1/"),
-        413: body,
+        413: body or signed,
         422: body or parameters,
         503: path.startswith("/v1/") or path == "/readyz",
     }
@@ -197,9 +199,17 @@ def _example(status: int, path: str, detail: str, code: str = "") -> Document:
     return {"value": document_of(status, path, detail, code, shown)}
 
 
+def _never_null(schema: Document) -> Document:
+    """Returns the schema of a parameter: one that is left out has no value, not the value null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    rest = {name: told for name, told in schema.items() if name != "anyOf"}
+    return {**rest, **kinds[0]} if len(kinds) == 1 else schema
+
+
 def _with_key(operation: Document) -> bool:
     """Whether a route takes an Idempotency-Key, which the document then asks for."""
     for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _never_null(parameter["schema"])
         if parameter["name"] == "Idempotency-Key":
             text = {"type": "string", "minLength": 1, "maxLength": 255}
             parameter |= {"required": True, "schema": text, "example": "A-1001-plan"}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
-from api.bodies import Body, Code, Moment, Text, View
+from api.bodies import INTEGRAL, Body, Code, Moment, Text, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
 from api.idempotency import OnceDep
 from api.openapi import conflicts
@@ -20,7 +20,7 @@ from inventory.stock import Entry, Movement, MovementKind, StockKey, StockLevel
 router = APIRouter(prefix="/v1/stock", tags=["stock"])
 
 Reader = Depends(allow("planner", "order-service", "auditor"))
-Change = Annotated[int, Field(strict=True, ge=-1_000_000_000, le=1_000_000_000)]
+Change = Annotated[int, Field(strict=True, ge=-1_000_000_000, le=1_000_000_000), INTEGRAL]
 Names = Annotated[list[Code] | None, Query(max_length=500)]
 
 
@@ -33,7 +33,7 @@ class MovementCreate(Body):
     kind: Literal[MovementKind.RECEIPT, MovementKind.RETURN, MovementKind.ADJUSTMENT]
     quantity: Change
     reference: Text = ""
-    expected_on_hand: Annotated[int, Field(strict=True, ge=0)] | None = None
+    expected_on_hand: Annotated[int, Field(strict=True, ge=0), INTEGRAL] | None = None
 
 
 class MovementView(View):

@@ -19,6 +19,8 @@ from core.clock import SystemClock
 from tests.console.brands import six_hubs
 from tests.serving import serving
 
+CONFIG, ROOT = Path(__file__).with_name("schemathesis.toml"), Path(__file__).parents[2]
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -53,11 +55,15 @@ def fuzz(
 ) -> subprocess.CompletedProcess[str]:
     """Returns the finished run of all checks and phases with one role's key; 0 where all held."""
     command = [
-        sys.executable, "-m", "schemathesis.cli", "run", f"{served.address}/openapi.json",
+        sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run",
+        f"{served.address}/openapi.json",
         "--header", f"Authorization: Bearer {served.tokens[role]}", "--checks", "all",
         "--max-examples", str(examples), "--seed", str(seed), "--generation-database", "none",
         "--suppress-health-check", "all", "--request-timeout", "60", "--no-color",
         "--continue-on-failure", *options,
     ]  # fmt: skip
+    hooked = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory(prefix="entrepot-fuzz-") as folder:
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=folder, env=hooked
+        )
