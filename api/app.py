@@ -9,11 +9,12 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from api import downloads, idempotency, problems
+from api import downloads, idempotency, openapi, problems
 from api.console.router import router as console
 from api.database import engine_for, session_factory
 from api.jobs.doorbell import Doorbell
@@ -105,6 +106,10 @@ def create_app(
     app.add_middleware(Counted, metrics=app.state.metrics)
     for router in ROUTERS:
         app.include_router(router)
+    app.state.routes = [
+        route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
+    ]
+    openapi.install(app, app.state.routes)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     return app

@@ -3,7 +3,15 @@
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 
 from core.clock import rfc3339
 from core.money import Money
@@ -29,7 +37,19 @@ Code = Annotated[
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 """Free text."""
 
-Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+
+def _integral(value: object) -> object:
+    """JSON has one kind of number: 3.0 is the integer 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+INTEGRAL = BeforeValidator(_integral)
+"""Stands after `Field(strict=True, ...)` of a whole number: neither text nor truth nor fraction."""
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A number; neither text nor a truth value."""
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000), INTEGRAL]
 """Units of an item, at least one; neither text nor fractions."""
 
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -71,7 +91,7 @@ AskedDay = Annotated[date, AfterValidator(_day_of_our_time)]
 class MoneyBody(Body):
     """Money as it crosses the door: integer minor units and an ISO 4217 code."""
 
-    amount: Annotated[int, Field(strict=True)]
+    amount: Annotated[int, Field(strict=True), INTEGRAL]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
     def money(self) -> Money:

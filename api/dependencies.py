@@ -86,6 +86,7 @@ def allow(*roles: str) -> Callable[[Caller], Caller]:
             raise Refused(403, f"This needs the role {' or '.join(roles)}; the key has {who.role}.")
         return who
 
+    allowed.roles = roles  # type: ignore[attr-defined]  # the OpenAPI document tells them
     return allowed
 
 

@@ -9,7 +9,7 @@ A route marked `*` takes `OnceDep` and answers through it:
 
 The answer is stored in the transaction that did the work, so either both are there or neither.
 A request that fails (a raised 4xx or 5xx) changed nothing, is not stored, and is judged anew when
-it is sent again with the same key. Answers are kept for 24 hours.
+it is sent again with the same key. Answers are kept for 7 days; the sweep forgets them then.
 
 - no key: 400; the same key with another method, address or body: 422;
 - the same key while the first request still runs: 409 (on SQLite another process waits instead);

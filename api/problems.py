@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 
@@ -62,19 +63,25 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **extensions: Any,
 ) -> JSONResponse:
-    """Returns the problem document of one failure; extensions become further members."""
+    """Returns the answer to one failure; extensions become further members."""
+    document = document_of(status, request.url.path, detail, code, errors)
+    return _Document({**document, **extensions}, status, headers, media_type=MEDIA_TYPE)
+
+
+def document_of(
+    status: int, instance: str, detail: str, code: str = "", errors: Errors = ()
+) -> dict[str, Any]:
+    """Returns the problem document of one failure at an address; the status names the code."""
     code = code or _code(status)
-    document = {
+    return {
         "type": f"urn:entrepot:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": instance,
         "code": code,
         "errors": list(errors),
-        **extensions,
     }
-    return _Document(document, status, headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -126,7 +133,22 @@ def _listed(error: BadInput) -> list[dict[str, str]]:
 
 
 async def _http(request: Request, error: Any) -> JSONResponse:
-    return problem(request, error.status_code, _sentence(error), headers=error.headers)
+    headers = error.headers
+    if error.status_code == 405:
+        headers = {**(headers or {}), "Allow": ", ".join(_methods(request))}
+    return problem(request, error.status_code, _sentence(error), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Returns what an address answers to; the framework knows of its first route only.
+
+    Where a fixed address could also be read as one with a name in it, it is the fixed one.
+    """
+    routes: Sequence[APIRoute] = request.app.state.routes
+    fitting = [route for route in routes if route.path_regex.match(request.url.path)]
+    path = min(fitting, key=lambda route: len(route.param_convertors)).path if fitting else ""
+    methods = {method for route in fitting if route.path == path for method in route.methods or ()}
+    return sorted(methods)
 
 
 def _sentence(error: HTTPException) -> str:

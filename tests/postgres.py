@@ -8,8 +8,10 @@ import fcntl
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,15 +23,20 @@ from sqlalchemy import text
 
 from api.database import engine_for
 
+_PATIENCE_SECONDS = 60.0
 _PREFIX = "entrepot-pg-"
 _TMP = Path("/tmp")  # noqa: S108  # a socket path must be short; mkdtemp makes the folder private
 
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A running server that listens on a socket in its folder only."""
+    """A running server that listens on a socket in its folder only.
+
+    A durable one answers a commit only when it would survive the death of every process.
+    """
 
     folder: Path
+    durable: bool = False
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"
@@ -41,9 +48,24 @@ class PostgresServer:
             connection.execute(text(statement))
         engine.dispose()
 
+    def kill(self) -> None:
+        """Kills all processes of the server; the first one stands still, so that none escapes."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for process in (*map(int, children), first):
+            os.kill(process, signal.SIGKILL)
+
+    def start(self) -> None:
+        """Starts the server again, as soon as what is left of the killed one has died."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not _started(self.folder, self.durable):
+            assert time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
+            time.sleep(0.1)
+
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(durable: bool = False) -> Iterator[PostgresServer]:
     """Starts a server and stops it; first stops those that killed sessions left behind."""
     with ExitStack() as opened:
         with _locked(f"{_PREFIX}{os.getuid()}", wait=True):  # no one reaps what is not owned yet
@@ -51,23 +73,29 @@ def postgres_server() -> Iterator[PostgresServer]:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_TMP))
             opened.enter_context(_locked(folder.name))
         try:
-            binaries = _binaries(folder)
-            _start(binaries, folder)
-            yield PostgresServer(folder)
+            _initialise(_binaries(folder), folder)
+            server = PostgresServer(folder, durable)
+            server.start()
+            yield server
         finally:
             _stop(folder)
 
 
-def _start(binaries: Path, folder: Path) -> None:
+def _initialise(binaries: Path, folder: Path) -> None:
     data = str(folder / "data")
     _run(
         [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
          "--locale=C", "--no-sync", "--no-instructions"]
     )  # fmt: skip
-    options = f"-k {folder} -h '' -F -c synchronous_commit=off -c max_connections=200"
-    _run(
-        [str(binaries / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options,
-         "start"]
+
+
+def _started(folder: Path, durable: bool) -> bool:
+    commits = "" if durable else "-F -c synchronous_commit=off"
+    options = f"-k {folder} -h '' {commits} -c max_connections=200"
+    return _run(
+        [str(_pg_ctl(folder)), "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o",
+         options, "start"],
+        check=False,
     )  # fmt: skip
 
 
@@ -138,9 +166,10 @@ def _as_user() -> Mapping[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def _run(command: list[str], check: bool = True) -> None:
+def _run(command: list[str], check: bool = True) -> bool:
     done = subprocess.run(
         command, cwd="/", check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, timeout=60, **_as_user(),
     )  # fmt: skip
     assert not check or done.returncode == 0, done.stderr
+    return done.returncode == 0

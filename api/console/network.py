@@ -87,6 +87,30 @@ def flow_document(
     }  # fmt: skip
 
 
+def order_document(
+    brand: Brand,
+    flows: Sequence[Flow],
+    region: str,
+    lost: Sequence[str],
+    on_hand: Mapping[str, int],
+) -> dict[str, Any]:
+    """Returns the map of one order: its legs, and a thin line for each other site considered.
+
+    `lost` are names of options as a decision record has them: each part begins with a site.
+    """
+    network, document = Network.of(brand), flow_document(brand, flows, on_hand)
+    used = {flow.site for flow in flows}
+    named = {site.site for site in network.sites for option in lost
+             for part in option.split(" + ") if part.startswith(f"{site.site} ")}  # fmt: skip
+    thin = [
+        {**_flow(Flow(site, region, "", 0, 0.0), network), "kind": "lane", "mode": "lost",
+         "title": f"{network.site[site].name}\nconsidered, dearer"}
+        for site in sorted(named - used)
+        if region in network.region
+    ]  # fmt: skip
+    return {**document, "routes": [*thin, *document["routes"]]}
+
+
 def _family(mode: str) -> str:
     return _FAMILIES.get(mode, "road")
 

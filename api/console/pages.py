@@ -140,10 +140,16 @@ def compare_scenarios(
 
 
 @router.get("/orders")
-def order_plans(session: SessionDep, clock: ClockDep, frame: FrameDep) -> HTMLResponse:
-    """Returns the newest order plans."""
-    plans = orders.plan_rows(session, clock.now())
-    return render("orders.html", frame=frame, title="Orders", plans=plans)
+def order_plans(
+    session: SessionDep,
+    clock: ClockDep,
+    frame: FrameDep,
+    order: Annotated[str, Query(max_length=100)] = "",
+) -> HTMLResponse:
+    """Returns the newest order plans, or those of the orders that begin as asked."""
+    sought = order.strip()
+    plans = orders.plan_rows(session, clock.now(), sought)
+    return render("orders.html", frame=frame, title="Orders", plans=plans, sought=sought)
 
 
 @router.get("/orders/{plan}")
@@ -155,8 +161,14 @@ def order_plan(plan: str, session: SessionDep, clock: ClockDep, frame: FrameDep)
         frame=frame,
         title=f"Order {page.plan['order']}",
         plan=page.plan,
-        weighed=page.weighed,
+        page=page,
     )
+
+
+@router.get("/console/orders/{plan}/map.json", dependencies=[Depends(visitor)])
+def order_map(plan: str, session: SessionDep, clock: ClockDep) -> JSONResponse:
+    """Returns the document that draws the legs of a plan on the map."""
+    return _data(orders.plan_map(session, plan, current_brand(session), clock.now()))
 
 
 @router.get("/shipments")

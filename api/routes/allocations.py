@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 from sqlmodel import Session
 
-from api.bodies import Body, Code, Moment, MoneyBody, View
+from api.bodies import INTEGRAL, Body, Code, Moment, MoneyBody, Number, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
+from api.openapi import conflicts
 from api.pages import Page, Paging, PagingDep
 from api.queue.store import job_of
 from api.services.allocations import (
@@ -38,10 +39,10 @@ class AllocationCreate(Body):
     scenario: dict[str, Any] | None = Field(
         None, description='A what-if: {"name", "note", "overrides": [...]}; null for the base'
     )
-    gap: Annotated[float, Field(ge=0, le=MOST_GAP)] = Field(
+    gap: Annotated[Number, Field(ge=0, le=MOST_GAP)] = Field(
         GAP, description="How far from the best plan is near enough, as a share of its cost"
     )
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2), INTEGRAL] = 0
 
 
 class AllocationRead(View):
@@ -214,7 +215,7 @@ def read(allocation: str, session: SessionDep) -> AllocationRead:
     return _read(allocation_view(session, allocation))
 
 
-@router.get("/{allocation}/flows")
+@router.get("/{allocation}/flows", responses=conflicts("not-finished"))
 def read_flows(
     allocation: str,
     session: SessionDep,
@@ -229,7 +230,7 @@ def read_flows(
     return _page(session, allocation, "flows", paging, wanted, _flow)
 
 
-@router.get("/{allocation}/moves")
+@router.get("/{allocation}/moves", responses=conflicts("not-finished"))
 def read_moves(
     allocation: str,
     session: SessionDep,
@@ -243,7 +244,7 @@ def read_moves(
     return _page(session, allocation, "moves", paging, wanted, _move)
 
 
-@router.get("/{allocation}/alternatives")
+@router.get("/{allocation}/alternatives", responses=conflicts("not-finished"))
 def read_alternatives(
     allocation: str, session: SessionDep, item: Code, region: Code, bucket: date | None = None
 ) -> AlternativesView:
@@ -253,7 +254,7 @@ def read_alternatives(
     return AlternativesView(**told.document(), currency=currency)
 
 
-@router.get("/{allocation}/purchases")
+@router.get("/{allocation}/purchases", responses=conflicts("not-finished"))
 def read_purchases(
     allocation: str,
     session: SessionDep,
@@ -267,7 +268,7 @@ def read_purchases(
     return _page(session, allocation, "purchases", paging, wanted, _purchase)
 
 
-@router.get("/{allocation}/unmet")
+@router.get("/{allocation}/unmet", responses=conflicts("not-finished"))
 def read_unmet(
     allocation: str,
     session: SessionDep,
@@ -280,7 +281,7 @@ def read_unmet(
     return _page(session, allocation, "unmet", paging, wanted, _unmet)
 
 
-@router.get("/{allocation}/prices")
+@router.get("/{allocation}/prices", responses=conflicts("not-finished"))
 def read_prices(
     allocation: str,
     session: SessionDep,

@@ -43,8 +43,8 @@ def read_availability(
     clock: ClockDep,
     region: Code,
     items: Annotated[
-        list[Annotated[str, Query(max_length=10_000)]],
-        Query(description="Item ids, separated by commas or repeated", max_length=100),
+        list[Annotated[str, Query(max_length=2_000)]],
+        Query(description="Up to 100 item ids, in up to 20 lists with commas", max_length=20),
     ],
 ) -> AvailabilityView:
     """Returns sellable units and the earliest promise of each item."""

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from api.bodies import Body, Code, Moment, View
+from api.bodies import INTEGRAL, Body, Code, Moment, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
+from api.openapi import conflicts
 from api.pages import Page, PagingDep
 from api.problems import Refused
 from api.services import forecasts as services
@@ -21,9 +22,9 @@ router = APIRouter(
 class ForecastCreate(Body):
     """What to forecast; the horizon of the brand when `weeks` is left out."""
 
-    weeks: Annotated[int, Field(strict=True, ge=1, le=104)] | None = None
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2)] = 0
-    origins: Annotated[int, Field(strict=True, ge=0, le=8)] = Field(
+    weeks: Annotated[int, Field(strict=True, ge=1, le=104), INTEGRAL] | None = None
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2), INTEGRAL] = 0
+    origins: Annotated[int, Field(strict=True, ge=0, le=8), INTEGRAL] = Field(
         1, description="Past planning dates that judge the forecast; 0 skips that"
     )
 
@@ -102,7 +103,7 @@ def read(forecast: str, session: SessionDep) -> ForecastRead:
     return _read(forecast_view(session, forecast))
 
 
-@router.get("/{forecast}/series")
+@router.get("/{forecast}/series", responses=conflicts("forecast-not-finished"))
 def list_series(
     forecast: str,
     session: SessionDep,
@@ -122,7 +123,7 @@ def list_series(
     )
 
 
-@router.get("/{forecast}/lead-time")
+@router.get("/{forecast}/lead-time", responses=conflicts("forecast-not-finished"))
 def read_lead_time(
     forecast: str,
     session: SessionDep,
@@ -136,7 +137,7 @@ def read_lead_time(
 
 
 def _refused(parameter: str, detail: str) -> Refused:
-    return Refused(422, detail, errors=[{"parameter": parameter, "detail": detail}])
+    return Refused(422, detail, "bad-input", [{"parameter": parameter, "detail": detail}])
 
 
 def _day(text: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.bodies import Body
 from api.dependencies import ClockDep, EntropyDep, SessionDep, SettingsDep, allow
 from api.idempotency import OnceDep
+from api.openapi import conflicts
 from api.services import fulfillment as services
 from api.services.keys import Caller
 from api.services.orders import OrderBody
@@ -70,7 +71,12 @@ def _service(
 ServiceDep = Annotated[services.Service, Depends(_service, scope="function")]
 
 
-@router.post("", status_code=201, response_model=PlanView)
+@router.post(
+    "",
+    status_code=201,
+    response_model=PlanView,
+    responses=conflicts("insufficient-stock", "no-feasible-plan"),
+)
 def create_plan(body: OrderBody, service: ServiceDep, once: OnceDep) -> Response:
     """Plans an order at the lowest full cost and holds its units; nothing is oversold."""
     document = services.make_plan(service, body)
@@ -89,13 +95,17 @@ def read_plan(plan_id: str, session: SessionDep, clock: ClockDep) -> dict[str, A
     return services.show_plan(session, plan_id, clock.now())
 
 
-@router.post("/{plan_id}/confirm", response_model=PlanView)
+@router.post(
+    "/{plan_id}/confirm",
+    response_model=PlanView,
+    responses=conflicts("reservation-expired", "plan-planned", "plan-cancelled", "order-confirmed"),
+)
 def confirm_plan(plan_id: str, service: ServiceDep, once: OnceDep) -> Response:
     """Turns the hold into a fulfillment order and shipments; an expired hold answers 409."""
     return once.answer(200, services.confirm_plan(service, plan_id))
 
 
-@router.post("/{plan_id}/cancel", response_model=PlanView)
+@router.post("/{plan_id}/cancel", response_model=PlanView, responses=conflicts("plan-confirmed"))
 def cancel_plan(plan_id: str, service: ServiceDep, once: OnceDep) -> Response:
     """Gives the plan up and its units free."""
     return once.answer(200, services.cancel_plan(service, plan_id))

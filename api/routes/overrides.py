@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
-from api.bodies import AskedDay, Body, Moment, Text, View
+from api.bodies import AskedDay, Body, Moment, Number, Text, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
 from api.idempotency import OnceDep
 from api.pages import Page, PagingDep
@@ -23,7 +23,7 @@ Reader = Depends(allow("planner", "auditor"))
 Glob = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 """A name, or a pattern in which `*` stands for anything."""
 
-Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Amount = Annotated[Number, Field(ge=0, le=1e9)]
 
 
 class OverrideCreate(Body):
@@ -34,7 +34,7 @@ class OverrideCreate(Body):
     item: Glob = "*"
     start: AskedDay
     end: AskedDay
-    factor: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = None
+    factor: Annotated[Number, Field(ge=0, le=1000)] | None = None
     units: Amount | None = Field(
         None, description="Units a week for all that is selected, shared in proportion"
     )

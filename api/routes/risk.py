@@ -230,7 +230,7 @@ def _reading(body: FeedDocument | SignalCreate) -> Reading:
 def _check_future(body: Snooze, clock: Clock) -> None:
     if body.until <= clock.now():
         detail = "Expected a moment to come."
-        raise Refused(422, detail, errors=[{"pointer": "/until", "detail": detail}])
+        raise Refused(422, detail, "bad-input", [{"pointer": "/until", "detail": detail}])
 
 
 def _actor(who: Caller) -> str:

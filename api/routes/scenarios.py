@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
-from api.bodies import Body, Moment, View
+from api.bodies import INTEGRAL, Body, Moment, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
+from api.openapi import conflicts
 from api.pages import Page, PagingDep
 from api.services import scenarios as services
 from api.services.scenarios import RunView
@@ -43,7 +44,7 @@ class ScenarioRead(View):
 class RunCreate(Body):
     """How to run a scenario."""
 
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 2), INTEGRAL] = 0
 
 
 class RunRead(View):
@@ -122,7 +123,7 @@ def list_runs(
     return paging.page(views, key=lambda view: (view.run.id,), show=_listed)
 
 
-@router.get("/runs/compare")
+@router.get("/runs/compare", responses=conflicts("run-not-finished"))
 def compare_runs(
     session: SessionDep,
     ids: Annotated[str, Query(max_length=2000, description="Run ids separated by commas")],

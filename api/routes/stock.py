@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
-from api.bodies import Body, Code, Moment, Text, View
+from api.bodies import INTEGRAL, Body, Code, Moment, Text, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
 from api.idempotency import OnceDep
+from api.openapi import conflicts
 from api.pages import Page, PagingDep
 from api.services import stock as services
 from api.services.brands import current_brand
@@ -19,7 +20,7 @@ from inventory.stock import Entry, Movement, MovementKind, StockKey, StockLevel
 router = APIRouter(prefix="/v1/stock", tags=["stock"])
 
 Reader = Depends(allow("planner", "order-service", "auditor"))
-Change = Annotated[int, Field(strict=True, ge=-1_000_000_000, le=1_000_000_000)]
+Change = Annotated[int, Field(strict=True, ge=-1_000_000_000, le=1_000_000_000), INTEGRAL]
 Names = Annotated[list[Code] | None, Query(max_length=500)]
 
 
@@ -32,7 +33,7 @@ class MovementCreate(Body):
     kind: Literal[MovementKind.RECEIPT, MovementKind.RETURN, MovementKind.ADJUSTMENT]
     quantity: Change
     reference: Text = ""
-    expected_on_hand: Annotated[int, Field(strict=True, ge=0)] | None = None
+    expected_on_hand: Annotated[int, Field(strict=True, ge=0), INTEGRAL] | None = None
 
 
 class MovementView(View):
@@ -89,7 +90,12 @@ def list_movements(
     return paging.page(rows, key=_line, show=MovementView.model_validate)
 
 
-@router.post("/movements", status_code=201, response_model=MovementView)
+@router.post(
+    "/movements",
+    status_code=201,
+    response_model=MovementView,
+    responses=conflicts("stock-changed", "stock-reserved"),
+)
 def create_movement(
     body: MovementCreate,
     who: Annotated[Caller, Depends(allow("planner"))],

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError
 
-from api.bodies import AskedMoment, Body, Code, MoneyBody, Quantity
+from api.bodies import INTEGRAL, AskedMoment, Body, Code, MoneyBody, Number
 from core.errors import BadInput, Problem
 from core.money import exponent
 from core.places import countries
@@ -36,9 +36,9 @@ class AddressBody(Body):
 class LineBody(Body):
     """Units of one item; `price` is what the customer pays for one."""
 
-    line: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+    line: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), INTEGRAL]
     item: Code
-    quantity: Annotated[Quantity, Field(le=1_000_000)]
+    quantity: Annotated[int, Field(strict=True, ge=1, le=1_000_000), INTEGRAL]
     price: MoneyBody | None = None
 
 
@@ -46,9 +46,11 @@ class OptionsBody(Body):
     """How an order is to be planned; `carbon_price` in settlement currency per tonne."""
 
     reserve: Annotated[bool, Field(strict=True)] = True
-    hold_minutes: Annotated[int, Field(strict=True, ge=1, le=MOST_HOLD_MINUTES)] | None = None
+    hold_minutes: (
+        Annotated[int, Field(strict=True, ge=1, le=MOST_HOLD_MINUTES), INTEGRAL] | None
+    ) = None
     allow_split: Annotated[bool, Field(strict=True)] = True
-    carbon_price: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    carbon_price: Annotated[Number, Field(ge=0, le=1e6)] | None = None
 
 
 class OrderBody(Body):

@@ -14,7 +14,7 @@ from core.ids import Entropy
 from inventory import store
 from inventory.stock import INCOMING, Entry, Lot, Movement, MovementKind, StockKey
 
-ANSWERS_KEPT = timedelta(hours=24)
+ANSWERS_KEPT = timedelta(days=7)
 """How long the answer to an Idempotency-Key is replayed."""
 
 SWEEPER = "sweep"

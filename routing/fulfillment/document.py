@@ -97,6 +97,7 @@ def _decision(decision: Decision) -> Document:
                 "option": lost.option,
                 "cost": None if lost.cost is None else _money(lost.cost),
                 "reason": lost.reason,
+                "terms": {name: _money(term) for name, term in lost.terms.items()} or None,
             }
             for lost in decision.rejected
         ],

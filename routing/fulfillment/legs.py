@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.money import Money
-from routing.fulfillment.cost import Bill, Costing, Load
+from routing.fulfillment.cost import Costing, Load
 from routing.fulfillment.crowd import CUSTOMS, Asked
 from routing.fulfillment.options import refusal
 from routing.fulfillment.order import Availability, Order
@@ -25,9 +25,9 @@ from routing.fulfillment.plan import (
     Rejected,
     Told,
     Unserved,
-    money_of,
 )
 from routing.fulfillment.search import Priced
+from routing.fulfillment.terms import money_terms
 from routing.fulfillment.wants import Want
 from routing.landed_cost.cost import Consignment, ConsignmentLine, LandedCost, LineCost, assess
 
@@ -93,11 +93,10 @@ def _summed(costs: Sequence[Cost], currency: str) -> Cost:
 
 def _decision(answer: Answer, tell: Tell) -> Decision:
     context = answer.costing.context
-    terms = answer.best.bill.terms() if answer.best else Bill().terms()
     return Decision(
         considered=answer.considered,
         gap=answer.gap,
-        objective={name: money_of(term, context.currency) for name, term in terms.items()},
+        objective=money_terms(answer.costing, answer.best),
         rejected=Told(partial(tell, answer)),
         prices_version=context.prices.version if context.prices else "",
         data_version=context.data_version,

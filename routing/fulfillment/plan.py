@@ -1,7 +1,7 @@
 """The plan of one order: legs, promise, landed cost, what is not served, and why it is so."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -93,11 +93,12 @@ class Unserved:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An option that lost; `cost` is its full cost where it was priced."""
+    """An option that lost; `cost` is its full cost and `terms` its parts, where it was priced."""
 
     option: str
     cost: Money | None
     reason: str
+    terms: Mapping[str, Money] = field(default_factory=dict)
 
 
 class Told(Sequence[Rejected]):

@@ -10,6 +10,7 @@ from routing.fulfillment.legs import Answer
 from routing.fulfillment.options import Refusal, Way, refusal, ways_of
 from routing.fulfillment.plan import Rejected
 from routing.fulfillment.search import Found, Priced
+from routing.fulfillment.terms import money_terms
 
 _SHOWN_OPTIONS, _SHOWN_REASONS = 12, 3
 
@@ -109,6 +110,7 @@ def _dearer_options(
             " + ".join(costing.ways[way].label for way in option.team),
             Money.of(option.cost, currency),
             _dearer(best, option, currency),
+            money_terms(costing, option),
         )
         for option in _distinct(best, options)[:_SHOWN_OPTIONS]
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
@@ -39,10 +40,11 @@ pytestmark = [
 
 @dataclass
 class House:
-    """A service at an address, a key to it, and what its pages did wrong."""
+    """A service at an address, keys of a planner and of a shop, and what its pages did wrong."""
 
     address: str
     key: str
+    orders: str
     app: FastAPI
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -73,9 +75,10 @@ def house(tmp_path: Path) -> Iterator[House]:
     with session_factory(engine).begin() as session:
         load_brand(session, six_hubs(), clock, os.urandom)
         key = create_key(session, "Pia Planner", "planner", clock.now(), os.urandom)
+        shop = create_key(session, "Shop", "order-service", clock.now(), os.urandom)
     app = create_app(Settings(home=tmp_path), engine)
     with serving(app) as address:
-        yield House(address, key.token, app)
+        yield House(address, key.token, shop.token, app)
     engine.dispose()
 
 
@@ -279,6 +282,32 @@ def test_an_override_is_added_listed_and_withdrawn(page: Page, house: House) -> 
     expect(page.get_by_text("No override", exact=True)).to_be_visible()
     page.get_by_text("1 withdrawn").click()
     expect(page.locator("#withdrawn")).to_contain_text("by Pia Planner")
+
+
+@pytest.mark.parametrize("width", [1380, 400])
+def test_a_planner_finds_an_order_and_reads_why_it_was_served_so(
+    page: Page, house: House, width: int
+) -> None:
+    sold = {
+        "order": "A-1001", "region": "DE", "currency": "EUR",
+        "lines": [{"line": 1, "item": "MUG", "quantity": 90}],
+    }  # fmt: skip
+    headers = {"Authorization": f"Bearer {house.orders}", "Idempotency-Key": "A-1001"}
+    httpx.post(f"{house.address}/v1/fulfillment-plans", json=sold, headers=headers, timeout=60)
+    page.set_viewport_size({"width": width, "height": 900})
+    sign_in(page, house)
+    page.goto(f"{house.address}/orders")
+    page.get_by_label("Order", exact=True).fill("A-1")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="A-1001").click()
+    expect(page.locator("[data-map][data-state=ready]")).to_be_visible(timeout=WAIT_MS)
+    legs = page.locator("path.flow")
+    assert legs.count() == 2, "ninety mugs leave from two sites"
+    expect(page.locator("path.lane[data-mode=lost]").first).to_be_attached()
+    expect(page.locator("#options tr.chosen")).to_contain_text("Chosen")
+    assert page.locator("#options tbody tr").count() > 2
+    expect(page.locator("#options thead")).to_contain_text("Lateness")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1380), ("dark", 420)])

@@ -1,6 +1,7 @@
 """Orders, their decision records, and the shipments that follow."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -51,11 +52,50 @@ def test_a_plan_shows_what_it_chose_and_everything_that_lost(
     listed = planner.get("/orders").text
     assert f'href="/orders/{made["id"]}"' in listed
     page = planner.get(f"/orders/{made['id']}").text
-    assert "What lost, and why" in page
+    assert "What it cost, what lost, and why" in page
     for site in ("US-LAX", "DE-HAM", "TH-BKK"):
         assert site in page
     assert made["id"] in page
     assert "Landed cost" in page
+
+
+def test_every_priced_option_tells_all_parts_of_its_cost(planner: TestClient, send: Send) -> None:
+    """The columns of the table are the parts that are not 0 anywhere; each row sums up."""
+    made: Any = send("/v1/fulfillment-plans", ORDER)
+    lost = [one for one in made["decision"]["rejected"] if one["cost"]]
+    assert lost
+    for one in lost:
+        parts = sum(term["amount"] for term in one["terms"].values())
+        assert abs(parts - one["cost"]["amount"]) <= len(one["terms"]), "rounded part by part"
+        assert {"stock_price", "outbound_price", "kilo_price"} <= set(one["terms"])
+    page = planner.get(f"/orders/{made['id']}").text
+    table = page[page.index('id="options"') :]
+    assert table.count('class="parts"') == 1 + len(lost)
+    for part in ("Shipping", "Handling"):
+        assert part in table
+    assert "Stock price" not in table, "nothing is priced yet"
+
+
+def test_the_map_of_a_plan_has_its_legs_and_where_others_would_leave(
+    planner: TestClient, send: Send
+) -> None:
+    made: Any = send("/v1/fulfillment-plans", ORDER)
+    drawn = planner.get(f"/console/orders/{made['id']}/map.json").json()
+    legs = [one["from"] for one in drawn["routes"] if one["kind"] == "flow"]
+    assert legs == [leg["site"] for leg in made["legs"]]
+    others = {one["from"] for one in drawn["routes"] if one["mode"] == "lost"}
+    assert others
+    assert not others & set(legs)
+
+
+def test_plans_are_found_by_the_beginning_of_their_order(planner: TestClient, send: Send) -> None:
+    first: Any = send("/v1/fulfillment-plans", ORDER)
+    other: Any = send("/v1/fulfillment-plans", {**ORDER, "order": "x_2"})
+    found = planner.get("/orders?order=o-").text
+    assert first["id"] in found
+    assert other["id"] not in found
+    assert other["id"] in planner.get(f"/orders?order={other['id']}").text
+    assert "No order begins with x%2" in planner.get("/orders?order=x%252").text
 
 
 def test_a_hold_that_has_run_out_shows_as_expired(

@@ -1,0 +1,1 @@
+"""Fuzzing: requests made up from the OpenAPI document, every answer held against it."""
