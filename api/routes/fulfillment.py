@@ -1,16 +1,21 @@
 """`/v1/fulfillment-plans`: an order in, a plan and its reservation out."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import Body
 from api.dependencies import ClockDep, EntropyDep, SessionDep, SettingsDep, allow
-from api.idempotency import OnceDep
+from api.idempotency import NamedDep, OnceDep
+from api.posts import Made, Post, posted
 from api.services import fulfillment as services
 from api.services.keys import Caller
 from api.services.orders import OrderBody
+from api.services.planning import Ask, Service
+from core.errors import BadInput, EntrepotError
 
 router = APIRouter(prefix="/v1/fulfillment-plans", tags=["fulfillment plans"])
 
@@ -37,7 +42,7 @@ class PlanView(BaseModel):
 
 
 class BatchCreate(Body):
-    """Orders to plan one after the other; each has the shape of a single order."""
+    """Orders to plan together; each has the shape of a single order."""
 
     orders: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=services.LARGEST_BATCH)]
 
@@ -63,24 +68,40 @@ def _service(
     clock: ClockDep,
     entropy: EntropyDep,
     settings: SettingsDep,
-) -> services.Service:
-    return services.Service(session, clock, entropy, f"key:{who.key}", settings.hold_minutes)
+) -> Service:
+    return Service(session, clock, entropy, f"key:{who.key}", settings.hold_minutes)
 
 
-ServiceDep = Annotated[services.Service, Depends(_service, scope="function")]
+ServiceDep = Annotated[Service, Depends(_service, scope="function")]
 
 
 @router.post("", status_code=201, response_model=PlanView)
-def create_plan(body: OrderBody, service: ServiceDep, once: OnceDep) -> Response:
+async def create_plan(
+    request: Request, body: OrderBody, who: OrderService, named: NamedDep
+) -> Response:
     """Plans an order at the lowest full cost and holds its units; nothing is oversold."""
-    document = services.make_plan(service, body)
-    return once.answer(201, document, location=f"{router.prefix}/{document['id']}")
+    return await posted(request.app, Post(named, (Ask(body, f"key:{who.key}"),), _one))
 
 
 @router.post("/batch", response_model=BatchView)
-def create_plans(body: BatchCreate, service: ServiceDep, once: OnceDep) -> Response:
+async def create_plans(
+    request: Request, body: BatchCreate, who: OrderService, named: NamedDep
+) -> Response:
     """Plans up to 500 orders, each with its own result."""
-    return once.answer(200, {"data": services.make_plans(service, body.orders)})
+    asks = services.asks_of(body.orders, f"key:{who.key}")
+    good = tuple(ask for ask in asks if isinstance(ask, Ask))
+    return await posted(request.app, Post(named, good, partial(_each, asks)))
+
+
+def _one(made: Sequence[Made]) -> tuple[int, dict[str, Any], str]:
+    (document,) = made
+    if isinstance(document, EntrepotError):
+        raise document
+    return 201, document, f"{router.prefix}/{document['id']}"
+
+
+def _each(asks: Sequence[Ask | BadInput], made: Sequence[Made]) -> tuple[int, dict[str, Any], str]:
+    return 200, {"data": services.results_of(made, asks)}, ""
 
 
 @router.get("/{plan_id}", response_model=PlanView, dependencies=[Depends(allow("order-service"))])
