@@ -45,6 +45,20 @@ def hold_each(session: Session, wishes: Sequence[Wanted]) -> list[Answer]:
     return answers
 
 
+def hold_at_once(session: Session, wishes: Sequence[Wanted], now: datetime) -> list[Answer] | bool:
+    """Returns a reservation for each wish, in one statement, where everything fits on PostgreSQL.
+
+    Otherwise nothing is held, and the answer is whether the rows are locked and judged: False says
+    that holds may have expired, which are to be freed before any row is locked.
+    """
+    units = [wish.units for wish in wishes]
+    made = [_reservation(wish, wanted) for wish, wanted in zip(wishes, units, strict=True)]
+    values = _saved(made, _line_ids(made, wishes))
+    rows = _as_rows(_total(units))
+    found = run(session, _AT_ONCE_ON_POSTGRES, {"rows": rows, "now": now, **values}).one()
+    return list[Answer](made) if found.held else bool(found.judged)
+
+
 def _judged(units: Sequence[Units], free: Units) -> list[OutOfStock | None]:
     """Returns who does not fit, first come, first served, given what each row had free."""
     left = dict(free)
@@ -83,6 +97,32 @@ _ROWS = (
 )
 _HELD = "s.site = v.site AND s.item = v.item AND s.customs = v.customs"
 
+_SAVED = """
+    head AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(CAST(:heads AS json)) AS v(id text, reference text,
+            actor text, created_at timestamptz, expires_at timestamptz)
+        WHERE (SELECT yes FROM fits)
+    ),
+    line AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(CAST(:lines AS json)) AS v(id text, reservation text,
+            site text, item text, customs text, quantity bigint)
+        WHERE (SELECT yes FROM fits)
+    ),
+    reservations AS (
+        INSERT INTO reservation (id, state, reference, actor, created_at, expires_at)
+        SELECT id, 'active', reference, actor, created_at, expires_at FROM head
+    ),
+    lines AS (
+        INSERT INTO reservation_line (reservation, site, item, customs, quantity, shipped)
+        SELECT reservation, site, item, customs, quantity, 0 FROM line
+    )"""
+_MOVED = """
+    INSERT INTO movement
+        (id, at, site, item, customs, kind, quantity, reserved, reference, actor)
+    SELECT line.id, head.created_at, line.site, line.item, line.customs, 'reserve', 0,
+        line.quantity, line.reservation, head.actor
+    FROM line JOIN head ON head.id = line.reservation"""
+
 _TAKE_ON_POSTGRES = text(f"""
     WITH v AS MATERIALIZED (SELECT * FROM {_ROWS}),
     found AS MATERIALIZED (
@@ -97,6 +137,28 @@ _TAKE_ON_POSTGRES = text(f"""
     )
     SELECT found.site, found.item, found.customs, found.free, taken.site IS NOT NULL AS taken
     FROM found LEFT JOIN taken USING (site, item, customs)
+""")  # noqa: S608  # of constants only
+_AT_ONCE_ON_POSTGRES = text(f"""
+    WITH v AS MATERIALIZED (SELECT * FROM {_ROWS}),
+    due AS MATERIALIZED (
+        SELECT EXISTS (SELECT FROM reservation WHERE state = 'active' AND expires_at <= :now) AS yes
+    ),
+    found AS MATERIALIZED (
+        SELECT s.site, s.item, s.customs, v.units, s.on_hand - s.reserved - s.safety AS free
+        FROM stock s JOIN v ON {_HELD} WHERE NOT (SELECT yes FROM due)
+        ORDER BY s.site, s.item, s.customs FOR UPDATE OF s
+    ),
+    fits AS MATERIALIZED (
+        SELECT count(*) = (SELECT count(*) FROM v) AND coalesce(bool_and(units <= free), FALSE)
+            AS yes FROM found
+    ),
+    taken AS (
+        UPDATE stock s SET reserved = s.reserved + v.units
+        FROM found v WHERE {_HELD} AND (SELECT yes FROM fits)
+    ),
+    {_SAVED},
+    movements AS ({_MOVED})
+    SELECT fits.yes AS held, NOT due.yes AS judged FROM fits, due
 """)  # noqa: S608  # of constants only
 _CORRECT_ON_POSTGRES = text(f"""
     UPDATE stock s SET reserved = s.reserved + v.units
@@ -161,29 +223,7 @@ def _as_rows(units: Units) -> str:
 
 # Writing what is held
 
-_SAVE_ON_POSTGRES = text("""
-    WITH head AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:heads AS json)) AS v(id text, reference text,
-            actor text, created_at timestamptz, expires_at timestamptz)
-    ),
-    line AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:lines AS json)) AS v(id text, reservation text,
-            site text, item text, customs text, quantity bigint)
-    ),
-    reservations AS (
-        INSERT INTO reservation (id, state, reference, actor, created_at, expires_at)
-        SELECT id, 'active', reference, actor, created_at, expires_at FROM head
-    ),
-    lines AS (
-        INSERT INTO reservation_line (reservation, site, item, customs, quantity, shipped)
-        SELECT reservation, site, item, customs, quantity, 0 FROM line
-    )
-    INSERT INTO movement
-        (id, at, site, item, customs, kind, quantity, reserved, reference, actor)
-    SELECT line.id, head.created_at, line.site, line.item, line.customs, 'reserve', 0,
-        line.quantity, line.reservation, head.actor
-    FROM line JOIN head ON head.id = line.reservation
-""")
+_SAVE_ON_POSTGRES = text(f"WITH fits AS (SELECT TRUE AS yes), {_SAVED} {_MOVED}")
 _SAVE_ON_SQLITE = (
     "INSERT INTO reservation (id, state, reference, actor, created_at, expires_at)"
     " VALUES (?, 'active', ?, ?, ?, ?)",
@@ -206,14 +246,19 @@ def _reservation(wish: Wanted, units: Units) -> Reservation:
 def _save(session: Session, made: Sequence[Reservation], wishes: Sequence[Wanted]) -> None:
     if not made:
         return
+    ids = _line_ids(made, wishes)
+    if on_postgres(session):
+        run(session, _SAVE_ON_POSTGRES, _saved(made, ids))
+    else:
+        _save_on_sqlite(session, made, ids)
+
+
+def _line_ids(made: Sequence[Reservation], wishes: Sequence[Wanted]) -> list[list[str]]:
     entropy = wishes[0].entry.entropy
-    ids = [[mint("mov", one.created_at, entropy) for _ in one.lines] for one in made]
-    (_save_on_postgres if on_postgres(session) else _save_on_sqlite)(session, made, ids)
+    return [[mint("mov", one.created_at, entropy) for _ in one.lines] for one in made]
 
 
-def _save_on_postgres(
-    session: Session, made: Sequence[Reservation], ids: Sequence[Sequence[str]]
-) -> None:
+def _saved(made: Sequence[Reservation], ids: Sequence[Sequence[str]]) -> dict[str, str]:
     heads = [
         {"id": one.id, "reference": one.reference, "actor": one.actor,
          "created_at": one.created_at.isoformat(), "expires_at": one.expires_at.isoformat()}
@@ -224,7 +269,7 @@ def _save_on_postgres(
         for one, movements in zip(made, ids, strict=True)
         for line, movement in zip(one.lines, movements, strict=True)
     ]
-    run(session, _SAVE_ON_POSTGRES, {"heads": json.dumps(heads), "lines": json.dumps(lines)})
+    return {"heads": json.dumps(heads), "lines": json.dumps(lines)}
 
 
 def _save_on_sqlite(

@@ -19,7 +19,7 @@ from inventory.stock import (
     Wanted,
     summed,
 )
-from inventory.store.groups import hold_each
+from inventory.store.groups import hold_at_once, hold_each
 from inventory.store.rows import (
     LINE,
     RESERVATION,
@@ -27,6 +27,7 @@ from inventory.store.rows import (
     at,
     columns,
     lock,
+    on_postgres,
     run,
     same_row,
     write,
@@ -107,7 +108,11 @@ def reserve_each(session: Session, wishes: Sequence[Wanted]) -> list[Reservation
     if not wishes:
         return []
     latest = max((wish.entry for wish in wishes), key=lambda entry: entry.at)
-    expire(session, latest, set().union(*(wish.units for wish in wishes)))
+    judged = on_postgres(session) and hold_at_once(session, wishes, latest.at)
+    if isinstance(judged, list):
+        return judged
+    if not judged:
+        expire(session, latest, set().union(*(wish.units for wish in wishes)))
     return hold_each(session, wishes)
 
 

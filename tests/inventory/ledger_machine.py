@@ -114,15 +114,11 @@ class Ledger(RuleBasedStateMachine):
     def entry(self) -> Entry:
         return Entry(self.now, "story", self.entropy, f"story {next(self.numbers)}")
 
-    def tell(self, granted: bool, act: Callable[[], Any], undone: bool = True) -> Any:
+    def tell(self, granted: bool, act: Callable[[], Any]) -> Any:
         """Returns what the ledger answers; it must grant exactly what the count grants."""
-        around: AbstractContextManager[Any] = (
-            self.session.begin_nested() if undone else nullcontext()
-        )
         if granted:
-            with around:
-                return act()
-        with pytest.raises(Conflict), around:
+            return act()
+        with pytest.raises(Conflict), self.session.begin_nested():
             act()
         return None
 
