@@ -13,7 +13,7 @@ from api.idempotency import NamedDep, OnceDep
 from api.posts import Made, Post, posted
 from api.services import fulfillment as services
 from api.services.keys import Caller
-from api.services.orders import OrderBody
+from api.services.orders import MOST_HOLD_MINUTES, OrderBody
 from api.services.planning import Ask, Service
 from core.errors import BadInput, EntrepotError
 
@@ -45,6 +45,12 @@ class BatchCreate(Body):
     """Orders to plan together; each has the shape of a single order."""
 
     orders: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=services.LARGEST_BATCH)]
+
+
+class ExtendCreate(Body):
+    """How long a plan is to hold its units, from now."""
+
+    hold_minutes: Annotated[int, Field(strict=True, ge=1, le=MOST_HOLD_MINUTES)]
 
 
 class ResultView(BaseModel):
@@ -114,6 +120,12 @@ def read_plan(plan_id: str, session: SessionDep, clock: ClockDep) -> dict[str, A
 def confirm_plan(plan_id: str, service: ServiceDep, once: OnceDep) -> Response:
     """Turns the hold into a fulfillment order and shipments; an expired hold answers 409."""
     return once.answer(200, services.confirm_plan(service, plan_id))
+
+
+@router.post("/{plan_id}/extend", response_model=PlanView)
+def extend_plan(plan_id: str, body: ExtendCreate, service: ServiceDep, once: OnceDep) -> Response:
+    """Holds the units for so many minutes from now; a hold that lasts longer stays as it is."""
+    return once.answer(200, services.extend_plan(service, plan_id, body.hold_minutes))
 
 
 @router.post("/{plan_id}/cancel", response_model=PlanView)

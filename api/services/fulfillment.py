@@ -1,7 +1,7 @@
 """Order plans as the order service sees them: planned, held, confirmed or cancelled."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
@@ -10,6 +10,7 @@ from api.queue.events import publish
 from api.services.orders import OrderBody, order_body
 from api.services.planning import WATCHERS, Ask, Service, make_each
 from api.services.shipments import create_shipments
+from core.clock import rfc3339
 from core.errors import BadInput, Conflict, EntrepotError, Problem
 from core.ids import mint
 from inventory import store as stock
@@ -80,6 +81,21 @@ def confirm_plan(service: Service, plan_id: str) -> Document:
     return _shown(service.session, record, service.clock.now())
 
 
+def extend_plan(service: Service, plan_id: str, minutes: int) -> Document:
+    """Returns the document of a plan that holds its units for so many minutes from now, at least.
+
+    Raises `NotFound`, and `Conflict` for a plan that holds nothing (any more).
+    """
+    record = store.plan_of(service.session, plan_id, for_update=True)
+    if record.status != "reserved" or record.reservation is None:
+        raise Conflict(f"The plan is {record.status}: it holds nothing.", f"plan-{record.status}")
+    until = service.clock.now() + timedelta(minutes=minutes)
+    held = stock.extend(service.session, record.reservation, service.entry(record.id), until)
+    record.expires_at = held.expires_at
+    service.session.flush()
+    return _shown(service.session, record, service.clock.now())
+
+
 def cancel_plan(service: Service, plan_id: str) -> Document:
     """Returns the document of a plan that was given up; its units can be promised again.
 
@@ -132,8 +148,12 @@ def _shown(session: Session, record: PlanRecord, now: datetime) -> Document:
         record.expires_at <= now
     )  # fmt: skip
     became = store.fulfillment_order_of(session, record.id)
+    reservation = record.document["reservation"]
+    if reservation is not None and record.expires_at is not None:  # it may have been extended
+        reservation = {**reservation, "expires_at": rfc3339(record.expires_at)}
     return {
         **record.document,
+        "reservation": reservation,
         "status": "expired" if expired else record.status,
         "fulfillment_order": None if became is None else {"id": became.id, "status": became.status},
         "shipments": [] if became is None else became.shipments,
