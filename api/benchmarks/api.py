@@ -39,7 +39,9 @@ PLANS = "/v1/fulfillment-plans"
 _numbers = count(1)
 
 
-def measure(seed: int, report: Report, posts: int = POSTS, turns: int = TURNS) -> Measured:
+def measure(
+    seed: int, report: Report, posts: int = POSTS, turns: int = TURNS, batches: int = BATCHES
+) -> Measured:
     """Returns rates and p99 of a real server process on loopback, with 32 clients, on SQLite.
 
     The peers are an empty endpoint of the same server, behind the same middlewares and keys, and
@@ -55,17 +57,17 @@ def measure(seed: int, report: Report, posts: int = POSTS, turns: int = TURNS) -
             orders = [_order(brand, draw) for _ in range(posts)]
             empty.append(post.all(NOTHING, orders))
             single.append(post.all(PLANS, orders))
-            many = [{"orders": [_order(brand, draw) for _ in range(BATCH)]} for _ in range(BATCHES)]
+            many = [{"orders": [_order(brand, draw) for _ in range(BATCH)]} for _ in range(batches)]
             batch.append(post.all(f"{PLANS}/batch", many))
         _check(sessions, post.held)
-    case, batches = f"{CLIENTS} clients, orders of {LINES} lines, SQLite", f"in batches of {BATCH}"
+    case, grouping = f"{CLIENTS} clients, orders of {LINES} lines, SQLite", f"in batches of {BATCH}"
     rates = [_rate(crowds) for crowds in (empty, single)]
     late = [_p99(crowds) for crowds in (empty, single)]
     grouped = BATCH * _rate(batch)
     return Measured("api", seed, (
         Line(case, "rate", "1/s", rates[1], "empty endpoint", rates[0], True),
         Line(case, "p99", "s", late[1], "empty endpoint", late[0]),
-        Line(f"{case}, {batches}", "orders", "1/s", grouped, "single posts", rates[1], True),
+        Line(f"{case}, {grouping}", "orders", "1/s", grouped, "single posts", rates[1], True),
     ))  # fmt: skip
 
 

@@ -1,7 +1,25 @@
-from api.benchmarks.promise import LINES, measure
+"""Benchmarks in small: the answers are right; times are not judged."""
+
+from api.benchmarks import api, promise, reserve
+
+
+def quiet(_share: float, _doing: str) -> None:
+    """Shows no progress."""
 
 
 def test_the_promise_benchmark_agrees_with_its_peer() -> None:
-    measured = measure(1, lambda _share, _doing: None, orders=2)
-    assert len(measured.lines) == len(LINES)
+    measured = promise.measure(1, quiet, orders=2)
+    assert len(measured.lines) == len(promise.LINES)
+    assert all(line.ours > 0 and line.peer > 0 for line in measured.lines)
+
+
+def test_the_reserve_benchmark_finds_its_books_right() -> None:
+    measured = reserve.measure(1, quiet, seconds=0.1)
+    assert len(measured.lines) == len(reserve.CLIENTS) * 2
+    assert all(line.ours > 0 and line.peer > 0 for line in measured.lines)
+
+
+def test_the_api_benchmark_finds_every_answer_in_the_ledger() -> None:
+    measured = api.measure(1, quiet, posts=32, turns=1, batches=1)
+    assert [line.figure for line in measured.lines] == ["rate", "p99", "orders"]
     assert all(line.ours > 0 and line.peer > 0 for line in measured.lines)
