@@ -38,7 +38,7 @@ format: $(STAMPS)/test
 
 # Measure against the floors and peers named in docs/reference/benchmarks.md.
 bench: $(STAMPS)/test
-	@for name in allocation forecast promise reserve; do $(BIN)/entrepot bench $$name; done
+	@for name in allocation api forecast promise reserve; do $(BIN)/entrepot bench $$name; done
 
 # Renew the locks of Python packages after a change of pyproject.toml.
 lock: $(STAMPS)/test

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from api import downloads, idempotency, openapi, problems
+from api import downloads, idempotency, openapi, posts, problems
 from api.console.router import router as console
 from api.database import engine_for, session_factory
 from api.jobs.doorbell import Doorbell
@@ -102,6 +102,7 @@ def create_app(
     app.state.metrics, app.state.stopping = Metrics(), threading.Event()
     problems.install(app)
     idempotency.install(app)
+    posts.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Counted, metrics=app.state.metrics)
     for router in ROUTERS:
@@ -125,6 +126,7 @@ def _lifespan(doorbell: Doorbell | None, sweeps: bool, disposes: bool) -> Lifesp
             opened.callback(state.stopping.set)
             if disposes:
                 opened.callback(state.engine.dispose)
+            opened.callback(state.committer.close)
             if doorbell is not None:
                 opened.enter_context(Relay(state.sessions, doorbell))
             if sweeps:

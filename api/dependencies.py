@@ -1,6 +1,6 @@
 """What routes ask for: a session, the clock, entropy, settings, and who is calling."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -36,17 +36,20 @@ leaves, rolled back when the route raises. A route that returns an error documen
 raising commits. GET routes must not write."""
 
 
-def _settings(request: Request) -> Settings:
+# Dependencies that wait for nothing are async: others cost a turn of a thread each.
+
+
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _clock(request: Request) -> Clock:
+async def _clock(request: Request) -> Clock:
     clock: Clock = request.app.state.clock
     return clock
 
 
-def _entropy(request: Request) -> Entropy:
+async def _entropy(request: Request) -> Entropy:
     entropy: Entropy = request.app.state.entropy
     return entropy
 
@@ -74,14 +77,14 @@ CallerDep = Annotated[Caller, Depends(caller)]
 """Anyone with a valid key."""
 
 
-def allow(*roles: str) -> Callable[[Caller], Caller]:
+def allow(*roles: str) -> Callable[[Caller], Awaitable[Caller]]:
     """Returns a dependency that lets callers with one of the roles pass, and admins always.
 
     >>> from fastapi import APIRouter
     >>> router = APIRouter(dependencies=[Depends(allow("planner"))])
     """
 
-    def allowed(who: CallerDep) -> Caller:
+    async def allowed(who: CallerDep) -> Caller:
         if not who.may(*roles):
             raise Refused(403, f"This needs the role {' or '.join(roles)}; the key has {who.role}.")
         return who

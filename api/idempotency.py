@@ -18,7 +18,7 @@ it is sent again with the same key. Answers are kept for 7 days; the sweep forge
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -66,6 +66,32 @@ class InFlight:
             self._keys.discard(key)
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A request by the key it carries, the credential it came with, and what it asks."""
+
+    credential: str
+    key: str
+    fingerprint: str
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """What no two requests that are worked on share."""
+        return (self.credential, self.key)
+
+    def row(self, status: int, body: bytes, location: str, now: datetime) -> dict[str, Any]:
+        """Returns the columns under which the answer is stored."""
+        return {
+            "credential": self.credential,
+            "key": self.key,
+            "fingerprint": self.fingerprint,
+            "status": status,
+            "location": location,
+            "body": body,
+            "answered_at": now,
+        }
+
+
 @dataclass(slots=True)
 class Once:
     """The one answer of a request that carries an Idempotency-Key."""
@@ -80,20 +106,11 @@ class Once:
     def answer(self, status: int, document: Any, location: str = "") -> Response:
         """Returns the response for a document, stored so that a repeat gets the same bytes."""
         body = JSONResponse(jsonable_encoder(document)).body
-        self.session.add(
-            IdempotencyRecord(
-                credential=self.credential,
-                key=self.key,
-                fingerprint=self.fingerprint,
-                status=status,
-                location=location,
-                body=bytes(body),
-                answered_at=self.now,
-            )
-        )
+        named = Named(self.credential, self.key, self.fingerprint)
+        self.session.add(IdempotencyRecord(**named.row(status, bytes(body), location, self.now)))
         self.session.flush()
         self.answered = True
-        return _response(status, bytes(body), location)
+        return response_of(status, bytes(body), location)
 
 
 def install(app: FastAPI) -> None:
@@ -113,7 +130,7 @@ async def _fingerprint(request: Request) -> str:
     return hashlib.sha256(head + await request.body()).hexdigest()
 
 
-def _key(
+async def _key(
     text: Annotated[
         str | None,
         Header(alias="Idempotency-Key", description="Your name for this request, used once"),
@@ -144,7 +161,7 @@ def _once(
     in_flight: InFlight = request.app.state.in_flight
     name = (who.key, key)
     if not in_flight.enter(name):
-        raise _still_running()
+        raise still_running()
     try:
         _lock_across_processes(session, name)
         once = Once(session, who.key, key, fingerprint, clock.now())
@@ -159,41 +176,82 @@ def _once(
 OnceDep = Annotated[Once, Depends(_once, scope="function")]
 
 
+async def _named(
+    request: Request,
+    who: CallerDep,
+    key: Annotated[str, Depends(_key)],
+    fingerprint: Annotated[str, Depends(_fingerprint)],
+) -> Named:
+    return Named(who.key, key, fingerprint)
+
+
+NamedDep = Annotated[Named, Depends(_named)]
+"""For routes whose transaction is made elsewhere, together with those of other requests."""
+
+
 def _lock_across_processes(session: Session, name: tuple[str, str]) -> None:
-    """Ensures that no other process works on the key; SQLite has one writer at a time anyway."""
+    if not lock_names(session, [name]):
+        raise still_running()
+
+
+def lock_names(session: Session, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Returns the names that no other process works on; they are locked until the commit.
+
+    SQLite has one writer at a time anyway.
+    """
     if session.get_bind().dialect.name != "postgresql":
-        return
-    number = int.from_bytes(hashlib.sha256("\n".join(name).encode()).digest()[:8], signed=True)
-    taken = session.connection().execute(
-        text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": number}
+        return set(names)
+    numbers = {_number(name): name for name in names}
+    asked = text(
+        "SELECT number FROM unnest(CAST(:numbers AS bigint[])) AS number"
+        " WHERE pg_try_advisory_xact_lock(number)"
     )
-    if not taken.scalar_one():
-        raise _still_running()
+    taken = session.connection().execute(asked, {"numbers": list(numbers)})
+    return {numbers[number] for number in taken.scalars()}
+
+
+def _number(name: tuple[str, str]) -> int:
+    digest = hashlib.sha256("\n".join(name).encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
 
 
 def _replay_if_known(once: Once) -> None:
     record = store.answer(once.session, once.credential, once.key)
     if record is None:
         return
-    if record.answered_at <= once.now - ANSWERS_KEPT:
-        once.session.delete(record)
-        once.session.flush()
-        return
-    if record.fingerprint != once.fingerprint:
+    replayed = replay(once.session, record, once.fingerprint, once.now)
+    if replayed is not None:
+        raise Replayed(replayed)
+
+
+def replay(
+    session: Session, record: IdempotencyRecord, fingerprint: str, now: datetime
+) -> Response | None:
+    """Returns the answer of a record again; None when it is too old, and then forgets it.
+
+    Raises `Refused` when the record answers another request.
+    """
+    if record.answered_at <= now - ANSWERS_KEPT:
+        session.delete(record)
+        session.flush()
+        return None
+    if record.fingerprint != fingerprint:
         raise Refused(
             422, "This Idempotency-Key was used for another request.", "idempotency-key-reused"
         )
-    raise Replayed(_response(record.status, record.body, record.location, replayed=True))
+    return response_of(record.status, record.body, record.location, replayed=True)
 
 
-def _still_running() -> Refused:
+def still_running() -> Refused:
+    """Returns the refusal of a request whose first sending is still worked on."""
     return Refused(
         409, "The first request with this Idempotency-Key is still running.",
         "idempotency-key-in-flight", headers={"Retry-After": "1"},
     )  # fmt: skip
 
 
-def _response(status: int, body: bytes, location: str, replayed: bool = False) -> Response:
+def response_of(status: int, body: bytes, location: str, replayed: bool = False) -> Response:
+    """Returns the response of a stored answer."""
     headers: Mapping[str, str] = {
         **({"Location": location} if location else {}),
         **({"Idempotent-Replayed": "true"} if replayed else {}),

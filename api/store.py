@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import CursorResult, delete
+from sqlalchemy import CursorResult, delete, insert, tuple_
 from sqlmodel import Session, col, select
 
 from api.records import (
@@ -35,6 +35,22 @@ def console_session(session: Session, token_hash: str) -> ConsoleSessionRecord |
 def answer(session: Session, credential: str, key: str) -> IdempotencyRecord | None:
     """Returns the answer that was given to an Idempotency-Key of a credential."""
     return session.get(IdempotencyRecord, (credential, key))
+
+
+def answers(
+    session: Session, names: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], IdempotencyRecord]:
+    """Returns the answers that were given to keys of credentials, by (credential, key)."""
+    asked = select(IdempotencyRecord).where(
+        tuple_(col(IdempotencyRecord.credential), col(IdempotencyRecord.key)).in_(names)
+    )
+    return {(found.credential, found.key): found for found in session.exec(asked)}
+
+
+def add_answers(session: Session, rows: Sequence[Mapping[str, object]]) -> None:
+    """Ensures that answers are kept, given the columns of each."""
+    if rows:
+        session.connection().execute(insert(IdempotencyRecord), rows)
 
 
 def forget_answers(session: Session, before: datetime) -> int:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
-_TIME_BITS, _RANDOM_BYTES, _LENGTH = 48, 10, 26
+_TIME_BITS, _RANDOM_BYTES = 48, 10
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)  # 26 characters, two at a time: ids are minted by the thousand
 
 Entropy = Callable[[int], bytes]
 """Gives that many random bytes: `os.urandom` in service, `Random(seed).randbytes` in tests."""
@@ -17,5 +19,4 @@ def mint(prefix: str, now: datetime, entropy: Entropy) -> str:
     """
     moment = int(now.timestamp() * 1000) & ((1 << _TIME_BITS) - 1)
     value = (moment << (8 * _RANDOM_BYTES)) | int.from_bytes(entropy(_RANDOM_BYTES))
-    digits = [_ALPHABET[(value >> shift) & 31] for shift in range(5 * (_LENGTH - 1), -1, -5)]
-    return f"{prefix}_{''.join(digits)}"
+    return f"{prefix}_{''.join([_PAIRS[(value >> shift) & 1023] for shift in _SHIFTS])}"

@@ -1,5 +1,7 @@
 """Stock: what a site holds, who wrote it down, and what is promised to whom."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -19,6 +21,9 @@ class MovementKind(StrEnum):
     RELEASE = "release"
     EXPIRE = "expire"
     SHIP = "ship"
+    TRANSFER_OUT = "transfer_out"
+    TRANSFER_IN = "transfer_in"
+    BOND_RELEASE = "bond_release"
 
 
 INCOMING = frozenset({MovementKind.RECEIPT, MovementKind.RETURN})
@@ -65,6 +70,14 @@ class Lot:
         return StockKey(self.site, self.item, self.customs)
 
 
+def summed(lots: Iterable[Lot]) -> dict[StockKey, int]:
+    """Returns the units of lots by stock row, sorted by the key of the row."""
+    total: Counter[StockKey] = Counter()
+    for lot in lots:
+        total[lot.key] += lot.quantity
+    return dict(sorted(total.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Who writes into the ledger, when and for what; `entropy` mints the ids of its lines."""
@@ -73,6 +86,20 @@ class Entry:
     actor: str
     entropy: Entropy
     reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Units to hold until a moment, all of them or none; `entry.reference` says what for."""
+
+    lots: tuple[Lot, ...]
+    entry: Entry
+    expires_at: datetime
+
+    @property
+    def units(self) -> dict[StockKey, int]:
+        """Units by stock row, sorted: two lots of one row must not each see all of it."""
+        return summed(self.lots)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,135 +1,184 @@
-"""`bench reserve`: one guarded statement for each row against the ORM's load, test and save."""
+"""`bench reserve`: holds committed in groups against one transaction for each order, durable."""
 
+import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlmodel import Session
+from sqlalchemy import Engine, text
 
 from api.benchmarks.measured import Line, Measured, Report, WrongAnswer
+from api.benchmarks.postgres import durable_postgres, installed
+from api.commits import Committer
 from api.database import SessionFactory, engine_for, session_factory
-from api.tables import create_tables
-from core.errors import OutOfStock
-from core.ids import Entropy, mint
+from api.migrations import schema
+from core.errors import EntrepotError, OutOfStock
 from inventory import store
-from inventory.records import (
-    MovementRecord,
-    ReservationLineRecord,
-    ReservationRecord,
-    StockRecord,
-)
-from inventory.stock import Entry, Lot, MovementKind, ReservationState
+from inventory.stock import Entry, Lot, Reservation, Wanted
 
-ORDERS, ITEMS, UNITS = 1000, 200, 4
-"""Orders of one unit each over so many items: some items run out."""
+CLIENTS = (8, 32)
+ITEMS, LINES = 1000, 3
+UNITS = 40
+"""Units of each item at each round: some items run out."""
 
-TURN = 100
-"""Orders that one path takes before the other has its turn."""
+ROUNDS, SECONDS = 3, 2.0
+"""Turns of each path and how long each turn lasts."""
 
 NOW = datetime(2026, 9, 7, 8, tzinfo=UTC)
 UNTIL = NOW + timedelta(minutes=30)
 
-Reserve = Callable[[Session, str, Entropy], bool]
+Lots = tuple[Lot, ...]
+Reserve = Callable[[Lots], bool]
+"""Holds the units of one order, durably; returns whether they were there."""
 
 
-def measure(seed: int, report: Report, orders: int = ORDERS) -> Measured:
-    """Returns reservations per second on SQLite, each in a transaction of its own.
+def measure(seed: int, report: Report, seconds: float = SECONDS) -> Measured:
+    """Returns orders per second, with 8 and with 32 clients, on SQLite and on PostgreSQL.
 
-    Both paths write the same rows; both must accept exactly as many orders as there is stock for.
-    They take turns, so that whatever else the machine does slows both.
+    Both paths write the same rows into the same database and flush each commit to disk; they take
+    turns, so that whatever else the machine does slows both. An order of the peer is one guarded
+    statement in a transaction of its own. The books are checked afterwards: every order that was
+    accepted is in the ledger, no unit is held twice, nothing drifts.
     """
-    asked = [f"ITEM-{at}" for at in random.Random(seed).choices(range(ITEMS), k=orders)]  # noqa: S311  # a workload, no secret
-    promised = sum(min(UNITS, asked.count(item)) for item in set(asked))
-    with TemporaryDirectory() as folder:
-        ours = Lane(Path(folder) / "guarded.sqlite", _guarded)
-        peer = Lane(Path(folder) / "orm.sqlite", _by_orm)
-        for at in range(0, orders, TURN):
-            report(at / orders, "Reserving")
-            ours.take(asked[at : at + TURN])
-            peer.take(asked[at : at + TURN])
-        rates = [orders / lane.finish(promised) for lane in (ours, peer)]
-    case = f"{orders} orders, {ITEMS} items, SQLite, one client"
-    return Measured("reserve", seed, (Line(case, "rate", "1/s", rates[0], "ORM", rates[1], True),))
+    lines: list[Line] = []
+    with ExitStack() as opened:
+        databases = dict(opened.enter_context(_databases(report)))
+        for at, (name, url) in enumerate(databases.items()):
+            for clients in CLIENTS:
+                report(at / len(databases), f"Reserving on {name} with {clients} clients")
+                lines.append(_line(name, url, clients, seed, seconds))
+    return Measured("reserve", seed, tuple(lines))
 
 
-class Lane:
-    """One way to reserve, on a database of its own; `seconds` is what it took so far."""
+@contextmanager
+def _databases(report: Report) -> Iterator[dict[str, str]]:
+    """Gives the URLs of empty databases by name; PostgreSQL only where the wheel is installed."""
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        found = {"SQLite": f"sqlite:///{Path(folder) / 'bench.sqlite'}"}
+        if installed():
+            found["PostgreSQL"] = opened.enter_context(durable_postgres())
+        else:
+            report(0.0, "PostgreSQL is not installed (extra `dev`); measuring SQLite only")
+        yield found
 
-    def __init__(self, path: Path, reserve: Reserve) -> None:
-        self.reserve, self.entropy = reserve, random.Random(0).randbytes  # noqa: S311  # ids
-        self.engine = engine_for(f"sqlite:///{path}")
-        self.sessions = session_factory(self.engine)
-        self.accepted, self.seconds = 0, 0.0
-        create_tables(self.engine)
-        with self.sessions.begin() as session:
-            lots = [Lot("SITE", f"ITEM-{at}", UNITS) for at in range(ITEMS)]
-            store.receive(session, lots, Entry(NOW, "bench", self.entropy))
 
-    def take(self, items: list[str]) -> None:
-        """Reserves one unit of each item."""
+def _line(name: str, url: str, clients: int, seed: int, seconds: float) -> Line:
+    engine = engine_for(url, durable=True)
+    schema.upgrade(engine)
+    _refuse_lossy(engine)
+    sessions = session_factory(engine)
+    _restock(sessions)
+    before = _held(sessions)
+    with _grouped(sessions) as grouped:
+        paths = (Way(grouped), Way(_single(sessions)))
+        for turn in range(ROUNDS):
+            for path in paths:
+                path.run(clients, seed + turn, seconds)
+    accepted = sum(path.accepted for path in paths)
+    _check(sessions, accepted, before)
+    engine.dispose()
+    case = f"orders of {LINES} lines, {ITEMS} items, {name}, {clients} clients"
+    rates = [path.asked / path.seconds for path in paths]
+    return Line(case, "rate", "1/s", rates[0], "one statement per order", rates[1], True)
+
+
+class Way:
+    """One way to reserve: orders asked, accepted, and the seconds that took."""
+
+    def __init__(self, reserve: Reserve) -> None:
+        self.reserve = reserve
+        self.asked, self.accepted, self.seconds = 0, 0, 0.0
+
+    def run(self, clients: int, seed: int, seconds: float) -> None:
+        """Lets clients ask for orders, one after the other each, until the time is over."""
         begun = time.perf_counter()
-        self.accepted += sum(
-            _order(self.sessions, each, self.entropy, self.reserve) for each in items
-        )
+
+        def client(number: int) -> list[bool]:
+            draw = random.Random(seed * 1000 + number)  # noqa: S311  # a workload, no secret
+            answers = []
+            while time.perf_counter() < begun + seconds:
+                answers.append(self.reserve(_order(draw)))
+            return answers
+
+        with ThreadPoolExecutor(clients) as pool:
+            answers = [answer for found in pool.map(client, range(clients)) for answer in found]
         self.seconds += time.perf_counter() - begun
-
-    def finish(self, promised: int) -> float:
-        """Returns the seconds taken; raises `WrongAnswer` unless the books are right."""
-        with self.sessions() as session:
-            drifts = store.reconcile(session)
-        self.engine.dispose()
-        if self.accepted != promised or drifts:
-            raise WrongAnswer(
-                f"{self.accepted} of {promised} orders accepted, {len(drifts)} rows drift."
-            )
-        return self.seconds
+        self.asked += len(answers)
+        self.accepted += sum(answers)
 
 
-def _order(sessions: SessionFactory, item: str, entropy: Entropy, reserve: Reserve) -> bool:
+def _order(draw: random.Random) -> Lots:
+    return tuple(Lot("SITE", f"ITEM-{at}", 1) for at in draw.sample(range(ITEMS), LINES))
+
+
+def _entry() -> Entry:
+    return Entry(NOW, "bench", os.urandom)
+
+
+def _single(sessions: SessionFactory) -> Reserve:
+    def reserve(lots: Lots) -> bool:
+        try:
+            with sessions.begin() as session:
+                store.reserve(session, lots, _entry(), UNTIL)
+        except OutOfStock:
+            return False
+        return True
+
+    return reserve
+
+
+@contextmanager
+def _grouped(sessions: SessionFactory) -> Iterator[Reserve]:
+    def act(asks: Sequence[Lots], _: bool) -> Sequence[Reservation | OutOfStock]:
+        with sessions.begin() as session:
+            return store.reserve_each(session, [Wanted(ask, _entry(), UNTIL) for ask in asks])
+
+    committer = Committer[Lots, Reservation](act, lambda _: False)
+
+    def reserve(lots: Lots) -> bool:
+        try:
+            committer.submit(lots).result()
+        except OutOfStock:
+            return False
+        return True
+
+    yield reserve
+    committer.close()
+
+
+def _restock(sessions: SessionFactory) -> None:
     with sessions.begin() as session:
-        return reserve(session, item, entropy)
+        lots = [Lot("SITE", f"ITEM-{at}", UNITS) for at in range(ITEMS)]
+        store.receive(session, lots, _entry())
 
 
-def _guarded(session: Session, item: str, entropy: Entropy) -> bool:
-    try:
-        store.reserve(session, [Lot("SITE", item, 1)], Entry(NOW, "bench", entropy), UNTIL)
-    except OutOfStock:
-        return False
-    return True
+def _held(sessions: SessionFactory) -> int:
+    with sessions() as session:
+        return sum(level.reserved for level in store.levels(session))
 
 
-def _by_orm(session: Session, item: str, entropy: Entropy) -> bool:
-    """Reserves as an application on an ORM does: load the row, test it, change it, save all."""
-    row = session.get(StockRecord, ("SITE", item, "free"), with_for_update=True)
-    if row is None or row.on_hand - row.reserved - row.safety < 1:
-        return False
-    row.reserved += 1
-    held = ReservationRecord(
-        id=mint("res", NOW, entropy), state=ReservationState.ACTIVE, reference="", actor="bench",
-        created_at=NOW, expires_at=UNTIL,
-    )  # fmt: skip
-    session.add(held)
-    session.flush()
-    session.add(
-        ReservationLineRecord(
-            reservation=held.id, site="SITE", item=item, customs="free", quantity=1
+def _check(sessions: SessionFactory, accepted: int, before: int) -> None:
+    with sessions() as session:
+        drifts = store.reconcile(session)
+        over = [level for level in store.levels(session) if level.reserved > level.on_hand]
+    held = _held(sessions) - before
+    if drifts or over or held != accepted * LINES:
+        raise WrongAnswer(
+            f"{accepted} orders accepted, {held} units held, {len(drifts)} rows drift, "
+            f"{len(over)} oversold."
         )
-    )
-    session.add(
-        MovementRecord(
-            id=mint("mov", NOW, entropy),
-            at=NOW,
-            site="SITE",
-            item=item,
-            customs="free",
-            kind=MovementKind.RESERVE,
-            quantity=0,
-            reserved=1,
-            reference=held.id,
-            actor="bench",
-        )
-    )
-    return True
+
+
+def _refuse_lossy(engine: Engine) -> None:
+    """Ensures that a commit is on disk before it is answered."""
+    postgres = engine.dialect.name == "postgresql"
+    asked = "SHOW synchronous_commit" if postgres else "PRAGMA synchronous"
+    with engine.connect() as connection:
+        found = str(connection.execute(text(asked)).scalar_one())
+    if found not in {"on", "2"}:
+        raise EntrepotError(f"Expected a durable database, found {asked} = {found}.")

@@ -10,6 +10,7 @@ from api.commands.output import emit, json_option, progress, table
 
 BENCHES = {
     "allocation": "api.benchmarks.allocation",
+    "api": "api.benchmarks.api",
     "forecast": "api.benchmarks.forecast",
     "promise": "api.benchmarks.promise",
     "reserve": "api.benchmarks.reserve",

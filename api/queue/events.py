@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, insert
 from sqlmodel import Session, col, select
 
 from api.queue.records import EventRecord
@@ -32,6 +32,20 @@ def publish(
     record = EventRecord(type=type, data=data, roles=sorted(roles), published_at=now)
     session.add(record)
     return record
+
+
+def publish_each(
+    session: Session,
+    type: str,  # noqa: A002  # the word of the event stream
+    each: Sequence[dict[str, Any]],
+    roles: Iterable[str],
+    clock: Clock,
+) -> None:
+    """Writes an event for each of many data in one statement, as `publish` writes one."""
+    if each:
+        shared = {"type": type, "roles": sorted(roles), "published_at": clock.now()}
+        rows = [{**shared, "data": data} for data in each]
+        session.connection().execute(insert(EventRecord), rows)
 
 
 def read_events(

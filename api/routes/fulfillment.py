@@ -1,17 +1,22 @@
 """`/v1/fulfillment-plans`: an order in, a plan and its reservation out."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import Body
 from api.dependencies import ClockDep, EntropyDep, SessionDep, SettingsDep, allow
-from api.idempotency import OnceDep
+from api.idempotency import NamedDep, OnceDep
 from api.openapi import conflicts
+from api.posts import Made, Post, posted
 from api.services import fulfillment as services
 from api.services.keys import Caller
-from api.services.orders import OrderBody
+from api.services.orders import MOST_HOLD_MINUTES, OrderBody
+from api.services.planning import Ask, Service
+from core.errors import BadInput, EntrepotError
 
 router = APIRouter(prefix="/v1/fulfillment-plans", tags=["fulfillment plans"])
 
@@ -38,9 +43,15 @@ class PlanView(BaseModel):
 
 
 class BatchCreate(Body):
-    """Orders to plan one after the other; each has the shape of a single order."""
+    """Orders to plan together; each has the shape of a single order."""
 
     orders: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=services.LARGEST_BATCH)]
+
+
+class ExtendCreate(Body):
+    """How long a plan is to hold its units, from now."""
+
+    hold_minutes: Annotated[int, Field(strict=True, ge=1, le=MOST_HOLD_MINUTES)]
 
 
 class ResultView(BaseModel):
@@ -64,11 +75,11 @@ def _service(
     clock: ClockDep,
     entropy: EntropyDep,
     settings: SettingsDep,
-) -> services.Service:
-    return services.Service(session, clock, entropy, f"key:{who.key}", settings.hold_minutes)
+) -> Service:
+    return Service(session, clock, entropy, f"key:{who.key}", settings.hold_minutes)
 
 
-ServiceDep = Annotated[services.Service, Depends(_service, scope="function")]
+ServiceDep = Annotated[Service, Depends(_service, scope="function")]
 
 
 @router.post(
@@ -77,16 +88,32 @@ ServiceDep = Annotated[services.Service, Depends(_service, scope="function")]
     response_model=PlanView,
     responses=conflicts("insufficient-stock", "no-feasible-plan"),
 )
-def create_plan(body: OrderBody, service: ServiceDep, once: OnceDep) -> Response:
+async def create_plan(
+    request: Request, body: OrderBody, who: OrderService, named: NamedDep
+) -> Response:
     """Plans an order at the lowest full cost and holds its units; nothing is oversold."""
-    document = services.make_plan(service, body)
-    return once.answer(201, document, location=f"{router.prefix}/{document['id']}")
+    return await posted(request.app, Post(named, (Ask(body, f"key:{who.key}"),), _one))
 
 
 @router.post("/batch", response_model=BatchView)
-def create_plans(body: BatchCreate, service: ServiceDep, once: OnceDep) -> Response:
+async def create_plans(
+    request: Request, body: BatchCreate, who: OrderService, named: NamedDep
+) -> Response:
     """Plans up to 500 orders, each with its own result."""
-    return once.answer(200, {"data": services.make_plans(service, body.orders)})
+    asks = services.asks_of(body.orders, f"key:{who.key}")
+    good = tuple(ask for ask in asks if isinstance(ask, Ask))
+    return await posted(request.app, Post(named, good, partial(_each, asks)))
+
+
+def _one(made: Sequence[Made]) -> tuple[int, dict[str, Any], str]:
+    (document,) = made
+    if isinstance(document, EntrepotError):
+        raise document
+    return 201, document, f"{router.prefix}/{document['id']}"
+
+
+def _each(asks: Sequence[Ask | BadInput], made: Sequence[Made]) -> tuple[int, dict[str, Any], str]:
+    return 200, {"data": services.results_of(made, asks)}, ""
 
 
 @router.get("/{plan_id}", response_model=PlanView, dependencies=[Depends(allow("order-service"))])
@@ -103,6 +130,16 @@ def read_plan(plan_id: str, session: SessionDep, clock: ClockDep) -> dict[str, A
 def confirm_plan(plan_id: str, service: ServiceDep, once: OnceDep) -> Response:
     """Turns the hold into a fulfillment order and shipments; an expired hold answers 409."""
     return once.answer(200, services.confirm_plan(service, plan_id))
+
+
+@router.post(
+    "/{plan_id}/extend",
+    response_model=PlanView,
+    responses=conflicts("reservation-expired"),
+)
+def extend_plan(plan_id: str, body: ExtendCreate, service: ServiceDep, once: OnceDep) -> Response:
+    """Holds the units for so many minutes from now; a hold that lasts longer stays as it is."""
+    return once.answer(200, services.extend_plan(service, plan_id, body.hold_minutes))
 
 
 @router.post("/{plan_id}/cancel", response_model=PlanView, responses=conflicts("plan-confirmed"))

@@ -36,6 +36,24 @@ class MovementCreate(Body):
     expected_on_hand: Annotated[int, Field(strict=True, ge=0), INTEGRAL] | None = None
 
 
+class SafetyCreate(Body):
+    """Units of an item at a site that are kept from customers."""
+
+    site: Code
+    item: Code
+    customs: Literal["free", "bonded"] = "free"
+    units: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+
+
+class SafetyView(View):
+    """The buffer of one stock row."""
+
+    site: str
+    item: str
+    customs: str
+    units: int
+
+
 class MovementView(View):
     """One line of the ledger."""
 
@@ -115,6 +133,19 @@ def create_movement(
         body.expected_on_hand,
     )
     return once.answer(201, MovementView.model_validate(movement))
+
+
+@router.post("/safety", status_code=201, response_model=SafetyView)
+def set_safety(
+    body: SafetyCreate,
+    _: Annotated[Caller, Depends(allow("planner"))],
+    session: SessionDep,
+    once: OnceDep,
+) -> Response:
+    """Sets how many units of a stock row reservations leave untouched; 0 ends it."""
+    key = StockKey(body.site, body.item, body.customs)
+    services.keep_safety(session, current_brand(session), key, body.units)
+    return once.answer(201, SafetyView(**body.model_dump()))
 
 
 def _place(level: StockLevel) -> tuple[str, str, str]:

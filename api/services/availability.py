@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from api.services.fulfillment import live_availability, planning_context
+from api.services.planning import live_availability, planning_context
 from core.errors import BadInput
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.options import Way, ways_of

@@ -1,88 +1,24 @@
 """Order plans as the order service sees them: planned, held, confirmed or cancelled."""
 
-import threading
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
 
 from api.queue.events import publish
-from api.services.brands import brand_version, current_brand
-from api.services.orders import Asked, OrderBody, asked_of, order_body
-from api.services.prices import current_prices
+from api.services.orders import OrderBody, order_body
+from api.services.planning import WATCHERS, Ask, Service, make_each
 from api.services.shipments import create_shipments
-from core.clock import Clock, rfc3339
-from core.errors import BadInput, Conflict, EntrepotError, OutOfStock, Problem, Shortage
-from core.ids import Entropy, mint
+from core.clock import rfc3339
+from core.errors import BadInput, Conflict, EntrepotError, Problem
+from core.ids import mint
 from inventory import store as stock
-from inventory.stock import Entry, Lot, Reservation
-from routing.allocation.prices import Prices
 from routing.fulfillment import store
-from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.document import Document, document_of
-from routing.fulfillment.order import Availability
-from routing.fulfillment.plan import Plan
-from routing.fulfillment.planning import NO_STOCK, plan
+from routing.fulfillment.document import Document
 from routing.fulfillment.records import FulfillmentOrderRecord, PlanRecord
 
-ATTEMPTS = 4
-"""How often an order is planned when others take the stock first."""
-
 LARGEST_BATCH = 500
-WATCHERS = ("auditor", "order-service", "planner")
-"""Roles that hear of plans."""
-
-
-@dataclass(slots=True)
-class _Cache:
-    """The context built last; it follows from the brand's version and the prices."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    kept: tuple[tuple[str, str], PlanningContext] | None = None
-
-
-_cache = _Cache()
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """Who asks, and what the service needs to answer."""
-
-    session: Session
-    clock: Clock
-    entropy: Entropy
-    actor: str
-    hold_minutes: int
-
-    def entry(self, reference: str) -> Entry:
-        """Returns how a change is written into the ledger."""
-        return Entry(self.clock.now(), self.actor, self.entropy, reference)
-
-
-def planning_context(session: Session) -> PlanningContext:
-    """Returns the context of the current brand, with the prices that count now."""
-    version = brand_version(session)
-    prices = current_prices(session, version)
-    key = (version, prices.version if prices else "")
-    with _cache.lock:
-        if _cache.kept is None or _cache.kept[0] != key:
-            _cache.kept = (key, _built(session, prices, version))
-        return _cache.kept[1]
-
-
-def _built(session: Session, prices: Prices | None, version: str) -> PlanningContext:
-    return PlanningContext.of(current_brand(session), prices, version)
-
-
-def live_availability(
-    session: Session, context: PlanningContext, items: Collection[str], now: datetime
-) -> Availability:
-    """Returns units that may be promised now, by (site, item, customs), of the serving sites."""
-    serving = [site.site for site in context.network.serving]
-    levels = stock.levels(session, now, serving, sorted(set(items)))
-    return {(level.site, level.item, level.customs): level.available for level in levels}
 
 
 def make_plan(service: Service, body: OrderBody) -> Document:
@@ -92,29 +28,34 @@ def make_plan(service: Service, body: OrderBody) -> Document:
     is left. Raises `BadInput` for an order that does not fit the brand, `OutOfStock` where stock
     is all that is missing, and `Conflict` (`no-feasible-plan`) where nothing can carry the order.
     """
-    context = planning_context(service.session)
-    asked = asked_of(body, context, service.clock.now())
-    identity = mint("pln", service.clock.now(), service.entropy)
-    made, held = _planned_and_held(service, context, asked, identity)
-    document = _opened(document_of(made), identity, held)
-    store.add_plan(service.session, _record(made, identity, document, held, service.clock.now()))
-    data = {
-        "plan": identity,
-        "order": made.order,
-        "status": document["status"],
-        "legs": len(made.legs),
-        "unserved": len(made.unserved),
-    }
-    publish(service.session, "plan.created", data, WATCHERS, service.clock)
-    return document
+    (made,) = make_each(service, [Ask(body, service.actor)])
+    if isinstance(made, EntrepotError):
+        raise made
+    return made
 
 
 def make_plans(service: Service, orders: Sequence[dict[str, Any]]) -> list[Document]:
     """Returns the result of each order: `status` and `plan`, or `status` and `problem`.
 
-    Each order is planned after those before it hold their units. One that fails changes nothing.
+    All are planned together and hold their units in their order; whoever comes too late is planned
+    again with what is left. One that fails changes nothing.
     """
-    return [_attempt(service, at, order) for at, order in enumerate(orders)]
+    asks = asks_of(orders, service.actor)
+    return results_of(make_each(service, [ask for ask in asks if isinstance(ask, Ask)]), asks)
+
+
+def asks_of(orders: Sequence[dict[str, Any]], actor: str) -> list[Ask | BadInput]:
+    """Returns what each order of a batch asks for, or what is wrong with it."""
+    return [_ask(order, actor) for order in orders]
+
+
+def results_of(
+    made: Sequence[Document | EntrepotError], asks: Sequence[Ask | BadInput]
+) -> list[Document]:
+    """Returns the results of a batch, given what became of those orders that could be read."""
+    answers = iter(made)
+    found = [ask if isinstance(ask, BadInput) else next(answers) for ask in asks]
+    return [_result(at, answer) for at, answer in enumerate(found)]
 
 
 def show_plan(session: Session, plan_id: str, now: datetime) -> Document:
@@ -140,6 +81,21 @@ def confirm_plan(service: Service, plan_id: str) -> Document:
     return _shown(service.session, record, service.clock.now())
 
 
+def extend_plan(service: Service, plan_id: str, minutes: int) -> Document:
+    """Returns the document of a plan that holds its units for so many minutes from now, at least.
+
+    Raises `NotFound`, and `Conflict` for a plan that holds nothing (any more).
+    """
+    record = store.plan_of(service.session, plan_id, for_update=True)
+    if record.status != "reserved" or record.reservation is None:
+        raise Conflict(f"The plan is {record.status}: it holds nothing.", f"plan-{record.status}")
+    until = service.clock.now() + timedelta(minutes=minutes)
+    held = stock.extend(service.session, record.reservation, service.entry(record.id), until)
+    record.expires_at = held.expires_at
+    service.session.flush()
+    return _shown(service.session, record, service.clock.now())
+
+
 def cancel_plan(service: Service, plan_id: str) -> Document:
     """Returns the document of a plan that was given up; its units can be promised again.
 
@@ -158,77 +114,22 @@ def cancel_plan(service: Service, plan_id: str) -> Document:
     return _shown(service.session, record, service.clock.now())
 
 
-# Planning and holding
+# Results of a batch
 
 
-def _planned_and_held(
-    service: Service, context: PlanningContext, asked: Asked, identity: str
-) -> tuple[Plan, Reservation | None]:
-    items = {line.item for line in asked.order.lines}
-    lost: OutOfStock | None = None
-    for _ in range(ATTEMPTS):
-        now = service.clock.now()
-        available = live_availability(service.session, context, items, now)
-        made = plan(asked.order, available, context, asked.wishes)
-        if not made.legs:
-            raise _nothing_served(made)
-        if not asked.reserve:
-            return made, None
-        try:
-            return made, _hold(service, made, identity, asked.hold_minutes)
-        except OutOfStock as error:
-            lost = error
-    raise lost or OutOfStock(())
-
-
-def _hold(service: Service, made: Plan, identity: str, minutes: int | None) -> Reservation:
-    lots = [Lot(site, item, units, customs) for (site, item, customs), units in made.units.items()]
-    until = service.clock.now() + timedelta(minutes=minutes or service.hold_minutes)
-    return stock.reserve(service.session, lots, service.entry(identity), until)
-
-
-def _nothing_served(made: Plan) -> Conflict:
-    if all(short.code == NO_STOCK for short in made.unserved):
-        return OutOfStock([Shortage(short.item, "any site", short.quantity, 0)
-                           for short in made.unserved])  # fmt: skip
-    said = "; ".join(dict.fromkeys(f"{short.item}: {short.reason}" for short in made.unserved))
-    return Conflict(f"Nothing can serve the order: {said}.", "no-feasible-plan")
-
-
-def _record(
-    made: Plan, identity: str, document: Document, held: Reservation | None, now: datetime
-) -> PlanRecord:
-    return PlanRecord(
-        id=identity,
-        order=made.order,
-        region=made.region,
-        status=document["status"],
-        reservation=held.id if held else None,
-        expires_at=held.expires_at if held else None,
-        document=document,
-        data_version=made.decision.data_version,
-        prices_version=made.decision.prices_version or None,
-        created_at=now,
-    )
-
-
-def _opened(document: Document, identity: str, held: Reservation | None) -> Document:
-    reservation = None
-    if held is not None:
-        reservation = {"id": held.id, "expires_at": rfc3339(held.expires_at)}
-    status = "reserved" if held else "planned"
-    opened = {"id": identity, "status": status, "reservation": reservation}
-    return {**document, **opened, "fulfillment_order": None, "shipments": []}
-
-
-def _attempt(service: Service, at: int, order: dict[str, Any]) -> Document:
+def _ask(order: dict[str, Any], actor: str) -> Ask | BadInput:
     try:
-        with service.session.begin_nested():
-            return {"index": at, "status": 201, "plan": make_plan(service, order_body(order))}
+        return Ask(order_body(order), actor)
     except BadInput as error:
-        return _failed(at, 422, error, error.problems)
-    except Conflict as error:
-        return _failed(at, 409, error)
+        return error
+
+
+def _result(at: int, made: Document | EntrepotError) -> Document:
+    if isinstance(made, BadInput):
+        return _failed(at, 422, made, made.problems)
+    if isinstance(made, EntrepotError):
+        return _failed(at, 409, made)
+    return {"index": at, "status": 201, "plan": made}
 
 
 def _failed(
@@ -247,8 +148,12 @@ def _shown(session: Session, record: PlanRecord, now: datetime) -> Document:
         record.expires_at <= now
     )  # fmt: skip
     became = store.fulfillment_order_of(session, record.id)
+    reservation = record.document["reservation"]
+    if reservation is not None and record.expires_at is not None:  # it may have been extended
+        reservation = {**reservation, "expires_at": rfc3339(record.expires_at)}
     return {
         **record.document,
+        "reservation": reservation,
         "status": "expired" if expired else record.status,
         "fulfillment_order": None if became is None else {"id": became.id, "status": became.status},
         "shipments": [] if became is None else became.shipments,

@@ -55,6 +55,17 @@ def move(
     return store.adjust(session, key, quantity, entry, expected)
 
 
+def keep_safety(session: Session, brand: Brand, key: StockKey, units: int) -> None:
+    """Ensures that reservations leave so many units of a stock row untouched.
+
+    Raises `BadInput` for a site or item that the brand does not have.
+    """
+    problems = _misplaced(brand, key)
+    if problems:
+        raise BadInput(problems)
+    store.set_safety(session, key, units)
+
+
 def sweep(sessions: SessionFactory, clock: Clock, entropy: Entropy) -> Swept:
     """Returns what was ended; works in short transactions, so that nobody waits for long."""
     now, holds = clock.now(), 0
@@ -73,6 +84,19 @@ def _expired_batch(sessions: SessionFactory, now: datetime, entropy: Entropy) ->
 def _check(
     brand: Brand, kind: MovementKind, key: StockKey, quantity: int, expected: int | None
 ) -> None:
+    problems = _misplaced(brand, key)
+    if kind in INCOMING and quantity < 1:
+        problems.append(Problem("", 0, 0, f"A {kind} needs a quantity >= 1.", "/quantity"))
+    if kind in INCOMING and expected is not None:
+        problems.append(Problem("", 0, 0, "Only an adjustment compares.", "/expected_on_hand"))
+    if quantity == 0:
+        problems.append(Problem("", 0, 0, "A movement moves something.", "/quantity"))
+    if problems:
+        raise BadInput(problems)
+
+
+def _misplaced(brand: Brand, key: StockKey) -> list[Problem]:
+    """Returns what is wrong with a stock row that a person names."""
     known = {
         "/site": (brand.table("sites")["site"], key.site),
         "/item": (brand.table("items")["item"], key.item),
@@ -85,14 +109,7 @@ def _check(
     if key.customs == "bonded" and not _bonded(brand, key.site):
         told = "Bonded stock needs a site whose customs is bonded."
         problems.append(Problem("", 0, 0, told, "/customs"))
-    if kind in INCOMING and quantity < 1:
-        problems.append(Problem("", 0, 0, f"A {kind} needs a quantity >= 1.", "/quantity"))
-    if kind in INCOMING and expected is not None:
-        problems.append(Problem("", 0, 0, "Only an adjustment compares.", "/expected_on_hand"))
-    if quantity == 0:
-        problems.append(Problem("", 0, 0, "A movement moves something.", "/quantity"))
-    if problems:
-        raise BadInput(problems)
+    return problems
 
 
 def _bonded(brand: Brand, site: str) -> bool:

@@ -1,15 +1,27 @@
 """Saves and loads order plans; works inside the caller's transaction and never commits."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from core.errors import NotFound
 from routing.fulfillment.records import FulfillmentOrderRecord, PlanRecord
+
+_COLUMNS = tuple(PlanRecord.model_fields)
 
 
 def add_plan(session: Session, record: PlanRecord) -> None:
     """Ensures that a plan is kept."""
     session.add(record)
     session.flush()
+
+
+def add_plans(session: Session, records: Sequence[PlanRecord]) -> None:
+    """Ensures that plans are kept, in one statement for all of them."""
+    if records:
+        rows = [{name: getattr(record, name) for name in _COLUMNS} for record in records]
+        session.connection().execute(insert(PlanRecord), rows)
 
 
 def plan_of(session: Session, plan: str, for_update: bool = False) -> PlanRecord:

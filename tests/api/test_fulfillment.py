@@ -109,6 +109,34 @@ def test_confirming_makes_a_fulfillment_order_with_shipments_and_ships_the_units
     assert shop.post(f"/{plan['id']}/cancel").json()["code"] == "plan-confirmed"
 
 
+def test_a_hold_is_extended_until_it_has_expired(
+    shop: Shop, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    plan = shop.plan()
+    clock.pass_(minutes=29)
+    extended = shop.post(f"/{plan['id']}/extend", {"hold_minutes": 30}).json()
+    assert extended["reservation"]["expires_at"] == "2026-09-07T08:59:00Z"
+    assert shop.get(f"/{plan['id']}").json() == extended
+    clock.pass_(minutes=30)
+    late = shop.post(f"/{plan['id']}/extend", {"hold_minutes": 30})
+    assert (late.status_code, late.json()["code"]) == (409, "reservation-expired")
+    assert stock(sessions)["DE-HAM"] == (50, 2)
+
+
+def test_a_batch_for_few_units_sells_every_one_of_them(
+    shop: Shop, sessions: SessionFactory
+) -> None:
+    """Planned together, all orders choose the same site; whoever loses there goes to the next."""
+    orders = [order(10, order=f"O-{at}") for at in range(12)]
+    results = shop.post("/batch", {"orders": orders}).json()["data"]
+    served = [sum(line["quantity"] for leg in one["plan"]["legs"] for line in leg["lines"])
+              for one in results if one["status"] == 201]  # fmt: skip
+    found = stock(sessions)
+    assert sum(served) == sum(reserved for _, reserved in found.values())
+    assert all(on_hand == reserved for on_hand, reserved in found.values())
+    assert [one["status"] for one in results] == sorted(one["status"] for one in results)
+
+
 def test_no_line_of_an_order_ships_twice(shop: Shop, sessions: SessionFactory) -> None:
     """An order planned twice under two keys could be confirmed twice, and left twice."""
     first, second = shop.plan(), shop.plan()

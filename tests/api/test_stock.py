@@ -190,3 +190,19 @@ def test_an_expired_hold_is_available_again_to_readers(
     assert rows(client, keys, "?site=DE-HAM")[0]["available"] == 30
     clock.pass_(minutes=31)
     assert rows(client, keys, "?site=DE-HAM")[0]["available"] == 50
+
+
+def test_a_buffer_is_kept_from_customers_until_it_is_given_up(
+    client: TestClient, keys: Keys
+) -> None:
+    def keep(units: int, key: str, item: str = "MUG") -> int:
+        body = {"site": "DE-HAM", "item": item, "units": units}
+        headers = {**keys["planner"], "Idempotency-Key": key}
+        return int(client.post("/v1/stock/safety", json=body, headers=headers).status_code)
+
+    assert keep(15, "first") == 201
+    row = rows(client, keys, "?site=DE-HAM")[0]
+    assert (row["safety"], row["available"], row["on_hand"]) == (15, 35, 50)
+    assert keep(0, "second") == 201
+    assert rows(client, keys, "?site=DE-HAM")[0]["available"] == 50
+    assert keep(1, "third", "NOTHING") == 422

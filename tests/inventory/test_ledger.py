@@ -10,7 +10,15 @@ from sqlmodel import Session
 from core.errors import BadInput, Conflict, NotFound, OutOfStock, Shortage
 from core.ids import Entropy
 from inventory import store
-from inventory.stock import Entry, Lot, MovementKind, ReservationState, StockKey
+from inventory.stock import (
+    Entry,
+    Lot,
+    MovementKind,
+    Reservation,
+    ReservationState,
+    StockKey,
+    Wanted,
+)
 from tests.fakes import FakeClock
 
 HAMBURG = StockKey("DE-HAM", "MUG")
@@ -203,6 +211,120 @@ def test_no_more_is_shipped_than_is_held(stocked: Session, entry: Entry) -> None
         with pytest.raises(Conflict) as caught:
             store.ship(stocked, held, entry, [wrong])
         assert caught.value.code == "not-reserved"
+
+
+def test_a_hold_is_extended_while_it_lives(stocked: Session, entry: Entry) -> None:
+    held = hold(stocked, entry, lot(HAMBURG, 3))
+    until = entry.at + timedelta(minutes=60)
+    assert store.extend(stocked, held, later(entry, 29), until).expires_at == until
+    sooner = store.extend(stocked, held, later(entry, 30), entry.at + timedelta(minutes=45))
+    assert sooner.expires_at == until
+    with pytest.raises(Conflict) as late:
+        store.extend(stocked, held, later(entry, 60), until + timedelta(minutes=30))
+    assert late.value.code == "reservation-expired"
+
+
+def test_an_order_planned_again_sees_the_units_it_holds(stocked: Session, entry: Entry) -> None:
+    held = hold(stocked, entry, lot(HAMBURG, 8))
+    (own,) = store.levels(stocked, entry.at, sites=["DE-HAM"], own=[held])
+    assert (own.available, available(stocked, HAMBURG)) == (10, 2)
+    until = entry.at + timedelta(minutes=30)
+    more = store.reserve(stocked, [lot(HAMBURG, 9)], entry, until, replacing=held)
+    assert store.get(stocked, held).state is ReservationState.RELEASED
+    assert (more.lines[0].quantity, available(stocked, HAMBURG)) == (9, 1)
+    assert store.reconcile(stocked) == []
+
+
+def test_a_hold_stays_when_what_should_replace_it_is_refused(
+    stocked: Session, entry: Entry
+) -> None:
+    held = hold(stocked, entry, lot(HAMBURG, 8))
+    with pytest.raises(OutOfStock):
+        store.reserve(stocked, [lot(HAMBURG, 11)], entry, entry.at, replacing=held)
+    assert store.get(stocked, held).state is ReservationState.ACTIVE
+    assert available(stocked, HAMBURG) == 2
+    assert store.reconcile(stocked) == []
+
+
+def test_a_group_is_served_first_come_first_served(stocked: Session, entry: Entry) -> None:
+    """The second wish does not fit and holds nothing, so the third still does."""
+    until = entry.at + timedelta(minutes=30)
+    wishes = [
+        Wanted(lots, entry, until)
+        for lots in (
+            (lot(HAMBURG, 4), lot(HAMBURG, 2)),
+            (lot(HAMBURG, 5), lot(BANGKOK, 5)),
+            (lot(HAMBURG, 4), lot(BANGKOK, 5)),
+            (lot(StockKey("DE-HAM", "CUP"), 1),),
+        )
+    ]
+    first, second, third, fourth = store.reserve_each(stocked, wishes)
+    assert isinstance(first, Reservation)
+    assert isinstance(third, Reservation)
+    assert isinstance(second, OutOfStock)
+    assert isinstance(fourth, OutOfStock)
+    assert second.shortages == (Shortage("MUG", "DE-HAM", 5, 4),)
+    assert fourth.shortages == (Shortage("CUP", "DE-HAM", 1, 0),)
+    assert store.get(stocked, third.id) == third
+    assert (available(stocked, HAMBURG), available(stocked, BANGKOK)) == (0, 0)
+    assert store.reconcile(stocked) == []
+
+
+def test_a_group_frees_what_has_expired(stocked: Session, entry: Entry) -> None:
+    hold(stocked, entry, lot(HAMBURG, 10), minutes=10)
+    after = later(entry, 11)
+    wish = Wanted((lot(HAMBURG, 10),), after, after.at + timedelta(minutes=5))
+    (answer,) = store.reserve_each(stocked, [wish])
+    assert isinstance(answer, Reservation)
+    assert store.reconcile(stocked) == []
+
+
+def test_units_travel_between_sites_and_arrive_in_parts(stocked: Session, entry: Entry) -> None:
+    hold(stocked, entry, lot(HAMBURG, 4))
+    with pytest.raises(OutOfStock):
+        store.transfer_out(stocked, [lot(HAMBURG, 7)], entry, "trf_1")
+    store.transfer_out(stocked, [lot(HAMBURG, 6)], entry, "trf_1")
+    assert store.in_transit(stocked, "trf_1") == {("MUG", "free"): 6}
+    assert available(stocked, HAMBURG) == 0
+    store.transfer_in(stocked, [lot(BANGKOK, 2)], entry, "trf_1")
+    with pytest.raises(Conflict) as too_many:
+        store.transfer_in(stocked, [lot(BANGKOK, 3), lot(BANGKOK, 2)], entry, "trf_1")
+    assert too_many.value.code == "not-in-transit"
+    store.transfer_in(stocked, [lot(BANGKOK, 4)], entry, "trf_1")
+    assert store.in_transit(stocked, "trf_1") == {}
+    assert available(stocked, BANGKOK) == 11
+    kinds = [line.kind for line in store.movements(stocked, reference="trf_1")]
+    assert sorted(kinds) == ["transfer_in", "transfer_in", "transfer_out"]
+    assert store.reconcile(stocked) == []
+
+
+def test_bonded_units_travel_with_their_days_in_bond(session: Session, entry: Entry) -> None:
+    since = date(2026, 6, 1)
+    store.receive(session, [Lot("CN-SZX", "MUG", 5, "bonded", since)], entry)
+    store.transfer_out(session, [Lot("CN-SZX", "MUG", 5, "bonded")], entry, "trf_2")
+    store.transfer_in(session, [Lot("CN-CAN", "MUG", 5, "bonded")], entry, "trf_2")
+    (here,) = store.levels(session, sites=["CN-CAN"])
+    assert (here.on_hand, here.bonded_since) == (5, since)
+    store.receive(session, [Lot("CN-SZX", "MUG", 1, "bonded")], entry)
+    (there,) = store.levels(session, sites=["CN-SZX"])
+    assert there.bonded_since == entry.at.date()
+
+
+def test_bonded_units_are_released_unless_they_are_held(session: Session, entry: Entry) -> None:
+    bonded = StockKey("CN-SZX", "MUG", "bonded")
+    store.receive(session, [lot(bonded, 10)], entry)
+    hold(session, entry, lot(bonded, 4))
+    with pytest.raises(OutOfStock):
+        store.release_bond(session, [lot(bonded, 7)], entry)
+    store.release_bond(session, [lot(bonded, 6)], entry)
+    found = {level.customs: level.on_hand for level in store.levels(session)}
+    assert found == {"bonded": 4, "free": 6}
+    assert store.reconcile(session) == []
+
+
+def test_units_that_customers_return_can_be_promised(stocked: Session, entry: Entry) -> None:
+    (line,) = store.take_back(stocked, [lot(HAMBURG, 2)], entry)
+    assert (line.kind, available(stocked, HAMBURG)) == (MovementKind.RETURN, 12)
 
 
 def test_an_unknown_reservation_is_not_found(session: Session, entry: Entry) -> None:

@@ -1,0 +1,158 @@
+"""Posted orders: planned, held and answered together with those that come at the same time.
+
+A post is one request of one client. Its plans, holds, events and stored answer are committed in
+one transaction, together with other posts of this process; the database judges between processes.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+from fastapi import FastAPI, Response
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from api import store
+from api.commits import LOCK_SECONDS, Committer
+from api.idempotency import InFlight, Named, lock_names, replay, response_of, still_running
+from api.records import IdempotencyRecord
+from api.services.planning import Ask, Service, make_each
+from core.errors import EntrepotError
+from routing.fulfillment.document import Document
+
+GROUP_LINES = 12
+"""Orders of more lines are planned alone, so that nobody waits for their search."""
+
+TRIES = 3
+"""How often a post that runs alone is begun when the database ends it for another's sake."""
+
+_DEADLOCK = "40P01"
+
+Made = Document | EntrepotError
+Name = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Orders of one request; `answer` makes status, document and location of what became of them.
+
+    `answer` raises where the request as a whole failed; then nothing of it was written.
+    """
+
+    named: Named
+    asks: tuple[Ask, ...]
+    answer: Callable[[Sequence[Made]], tuple[int, Document, str]]
+
+
+def install(app: FastAPI) -> None:
+    """Ensures that an app commits posts in groups."""
+    app.state.committer = Committer[Post, Response](partial(_act, app), _heavy)
+
+
+async def posted(app: FastAPI, post: Post) -> Response:
+    """Returns the answer to a post once it is committed; raises what refused it."""
+    in_flight: InFlight = app.state.in_flight
+    if not in_flight.enter(post.named.name):
+        raise still_running()
+    committer: Committer[Post, Response] = app.state.committer
+    try:
+        answer = committer.submit(post)
+    except BaseException:
+        in_flight.leave(post.named.name)
+        raise
+    # The key is free when the work has ended, not when the client has gone.
+    answer.add_done_callback(_leaver(in_flight, post.named.name))
+    return await asyncio.shield(asyncio.wrap_future(answer))
+
+
+def _leaver(in_flight: InFlight, name: tuple[str, str]) -> Callable[[Future[Response]], None]:
+    return lambda _: in_flight.leave(name)
+
+
+def _heavy(post: Post) -> bool:
+    return len(post.asks) != 1 or len(post.asks[0].body.lines) > GROUP_LINES
+
+
+def _act(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response | Exception]:
+    """Returns the answer to each post, or what refused it, after the commit of all of them."""
+    for _ in range(TRIES - 1 if alone else 0):
+        try:
+            return _committed(app, posts, alone)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") != _DEADLOCK:
+                raise
+    return _committed(app, posts, alone)
+
+
+def _committed(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response | Exception]:
+    state = app.state
+    with state.sessions.begin() as session:
+        if not alone:
+            _hurry(session)
+        hold_minutes = state.settings.hold_minutes
+        service = Service(session, state.clock, state.entropy, "", hold_minutes)
+        answers = _judged(service, posts)
+        fresh = [post for post in posts if post.named.name not in answers]
+        answers |= _made(service, fresh)
+        return [answers[post.named.name] for post in posts]
+
+
+def _hurry(session: Session) -> None:
+    """Ensures that nobody in a group waits long for a row that another transaction holds."""
+    if session.get_bind().dialect.name == "postgresql":
+        limit = f"SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)}"
+        session.connection().exec_driver_sql(limit)
+
+
+def _judged(service: Service, posts: Sequence[Post]) -> dict[Name, Response | Exception]:
+    """Returns the answers of those posts that are not to be worked on: repeats and misuses."""
+    names = [post.named.name for post in posts]
+    free = lock_names(service.session, names)
+    answers: dict[Name, Response | Exception] = {
+        name: still_running() for name in names if name not in free
+    }
+    known = store.answers(service.session, names)
+    for post in posts:
+        name = post.named.name
+        if name in known and name in free:
+            again = _replayed(service, post.named, known[name])
+            if again is not None:
+                answers[name] = again
+    return answers
+
+
+def _replayed(
+    service: Service, named: Named, record: IdempotencyRecord
+) -> Response | Exception | None:
+    try:
+        return replay(service.session, record, named.fingerprint, service.clock.now())
+    except EntrepotError as error:
+        return error
+
+
+def _made(service: Service, posts: Sequence[Post]) -> dict[Name, Response | Exception]:
+    """Returns the answers to new posts, stored so that a repeat gets the same bytes."""
+    made = iter(make_each(service, [ask for post in posts for ask in post.asks]))
+    answers: dict[Name, Response | Exception] = {}
+    rows = []
+    for post in posts:
+        try:
+            status, document, location = post.answer(list(islice(made, len(post.asks))))
+        except EntrepotError as error:
+            answers[post.named.name] = error
+            continue
+        body = _body(document)
+        rows.append(post.named.row(status, body, location, service.clock.now()))
+        answers[post.named.name] = response_of(status, body, location)
+    store.add_answers(service.session, rows)
+    return answers
+
+
+def _body(document: Document) -> bytes:
+    """Returns a document as JSON; plans are plain values already."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode()

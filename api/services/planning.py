@@ -1,0 +1,262 @@
+"""Planning and holding: many orders together, in few statements for all of them."""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from api.queue.events import publish_each
+from api.services.brands import brand_version, current_brand
+from api.services.orders import Asked, OrderBody, asked_of
+from api.services.prices import current_prices
+from core.clock import Clock, rfc3339
+from core.errors import Conflict, EntrepotError, OutOfStock, Shortage
+from core.ids import Entropy, mint
+from inventory import store as stock
+from inventory.stock import Entry, Lot, Reservation, Wanted
+from routing.allocation.prices import Prices
+from routing.fulfillment import store
+from routing.fulfillment.context import PlanningContext
+from routing.fulfillment.document import Document, document_of
+from routing.fulfillment.order import Availability
+from routing.fulfillment.plan import Plan
+from routing.fulfillment.planning import NO_STOCK, plan_many
+from routing.fulfillment.records import PlanRecord
+
+ATTEMPTS = 4
+"""How often an order is planned when others take the stock first."""
+
+WATCHERS = ("auditor", "order-service", "planner")
+"""Roles that hear of plans."""
+
+
+@dataclass(slots=True)
+class _Cache:
+    """The context built last; it follows from the brand's version and the prices."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: tuple[tuple[str, str], PlanningContext] | None = None
+
+
+_cache = _Cache()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Who asks, and what the service needs to answer."""
+
+    session: Session
+    clock: Clock
+    entropy: Entropy
+    actor: str
+    hold_minutes: int
+
+    def entry(self, reference: str) -> Entry:
+        """Returns how a change is written into the ledger."""
+        return Entry(self.clock.now(), self.actor, self.entropy, reference)
+
+
+def planning_context(session: Session) -> PlanningContext:
+    """Returns the context of the current brand, with the prices that count now."""
+    version = brand_version(session)
+    prices = current_prices(session, version)
+    key = (version, prices.version if prices else "")
+    with _cache.lock:
+        if _cache.kept is None or _cache.kept[0] != key:
+            _cache.kept = (key, _built(session, prices, version))
+        return _cache.kept[1]
+
+
+def _built(session: Session, prices: Prices | None, version: str) -> PlanningContext:
+    return PlanningContext.of(current_brand(session), prices, version)
+
+
+def live_availability(
+    session: Session, context: PlanningContext, items: Collection[str], now: datetime
+) -> Availability:
+    """Returns units that may be promised now, by (site, item, customs), of the serving sites."""
+    serving = [site.site for site in context.network.serving]
+    levels = stock.levels(session, now, serving, sorted(set(items)))
+    return {(level.site, level.item, level.customs): level.available for level in levels}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An order to plan, and who asks for it."""
+
+    body: OrderBody
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An order that was planned, under its id, and what is held for it."""
+
+    identity: str
+    plan: Plan
+    held: Reservation | None
+
+
+def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | EntrepotError]:
+    """Returns the document of a new plan for each order, or why there is none.
+
+    All are planned against the same stock and hold their units in their order, first come, first
+    served. Whoever finds units taken is planned again with what is left.
+    """
+    context = planning_context(service.session)
+    now = service.clock.now()
+    found: dict[int, Asked | EntrepotError] = {
+        at: _asked(ask, context, now) for at, ask in enumerate(asks)
+    }
+    good = {at: asked for at, asked in found.items() if isinstance(asked, Asked)}
+    made = _planned_and_held(service, context, good, [ask.actor for ask in asks])
+    documents = {at: _document(one) for at, one in made.items() if isinstance(one, _Made)}
+    _write(service, {at: one for at, one in made.items() if isinstance(one, _Made)}, documents)
+    answers: Mapping[int, Document | EntrepotError | _Made | Asked] = {
+        **found, **made, **documents,
+    }  # fmt: skip
+    return [_answer(answers[at]) for at in range(len(asks))]
+
+
+def _answer(answer: "Document | EntrepotError | _Made | Asked") -> Document | EntrepotError:
+    assert isinstance(answer, dict | EntrepotError)  # noqa: S101  # every order is one or the other
+    return answer
+
+
+def _asked(ask: Ask, context: PlanningContext, now: datetime) -> Asked | EntrepotError:
+    try:
+        return asked_of(ask.body, context, now)
+    except EntrepotError as error:
+        return error
+
+
+def _plan_each(
+    asked: Sequence[Asked], available: Availability, context: PlanningContext
+) -> list[Plan]:
+    """Returns a plan for each order, all of them against the same stock."""
+    return plan_many([(one.order, one.wishes) for one in asked], available, context)
+
+
+def _planned_and_held(
+    service: Service,
+    context: PlanningContext,
+    asked: Mapping[int, Asked],
+    actors: Sequence[str],
+) -> dict[int, _Made | EntrepotError]:
+    answers: dict[int, _Made | EntrepotError] = {}
+    waiting = dict(asked)
+    for attempt in range(ATTEMPTS):
+        if not waiting:
+            break
+        plans = _planned(service, context, waiting, in_turn=attempt > 0)
+        now = service.clock.now()
+        drafts = {at: _Made(mint("pln", now, service.entropy), made, None)
+                  for at, made in plans.items() if made.legs}  # fmt: skip
+        answers |= {at: _nothing_served(made) for at, made in plans.items() if not made.legs}
+        answers |= {at: one for at, one in drafts.items() if not waiting[at].reserve}
+        held = {at: one for at, one in drafts.items() if waiting[at].reserve}
+        answers |= _held(service, held, waiting, actors)
+        waiting = {at: waiting[at] for at in held if isinstance(answers[at], OutOfStock)}
+    return answers
+
+
+def _planned(
+    service: Service, context: PlanningContext, waiting: Mapping[int, Asked], in_turn: bool
+) -> dict[int, Plan]:
+    """Returns a plan for each order: all against the same stock, or each after those before it.
+
+    Together is fast and right for most; those who find their units taken are planned in turn, so
+    that many orders for few units end after one more round, not after one for each of them.
+    """
+    items = {line.item for asked in waiting.values() for line in asked.order.lines}
+    available = live_availability(service.session, context, items, service.clock.now())
+    if not in_turn:
+        plans = _plan_each(list(waiting.values()), available, context)
+        return dict(zip(waiting, plans, strict=True))
+    left, found = dict(available), dict[int, Plan]()
+    for at, asked in waiting.items():
+        (found[at],) = _plan_each([asked], dict(left), context)
+        for key, units in found[at].units.items() if asked.reserve else ():
+            left[key] -= units
+    return found
+
+
+def _held(
+    service: Service,
+    drafts: Mapping[int, _Made],
+    asked: Mapping[int, Asked],
+    actors: Sequence[str],
+) -> dict[int, _Made | EntrepotError]:
+    """Returns the drafts with their holds, or `OutOfStock` for those whose units were taken."""
+    now = service.clock.now()
+    wishes = []
+    for at, one in drafts.items():
+        until = now + timedelta(minutes=asked[at].hold_minutes or service.hold_minutes)
+        lots = tuple(
+            Lot(site, item, units, customs)
+            for (site, item, customs), units in one.plan.units.items()
+        )
+        wishes.append(Wanted(lots, Entry(now, actors[at], service.entropy, one.identity), until))
+    answers = stock.reserve_each(service.session, wishes)
+    return {
+        at: answer if isinstance(answer, OutOfStock) else _Made(one.identity, one.plan, answer)
+        for (at, one), answer in zip(drafts.items(), answers, strict=True)
+    }
+
+
+def _nothing_served(made: Plan) -> Conflict:
+    if all(short.code == NO_STOCK for short in made.unserved):
+        return OutOfStock([Shortage(short.item, "any site", short.quantity, 0)
+                           for short in made.unserved])  # fmt: skip
+    said = "; ".join(dict.fromkeys(f"{short.item}: {short.reason}" for short in made.unserved))
+    return Conflict(f"Nothing can serve the order: {said}.", "no-feasible-plan")
+
+
+def _write(service: Service, made: Mapping[int, _Made], documents: Mapping[int, Document]) -> None:
+    """Ensures that plans are kept and those who watch hear of them, in the order of the asks."""
+    at_once = sorted(made)
+    now = service.clock.now()
+    store.add_plans(service.session, [_record(made[at], documents[at], now) for at in at_once])
+    told = [_event(made[at], documents[at]) for at in at_once]
+    publish_each(service.session, "plan.created", told, WATCHERS, service.clock)
+
+
+def _event(one: _Made, document: Document) -> Document:
+    return {
+        "plan": one.identity,
+        "order": one.plan.order,
+        "status": document["status"],
+        "legs": len(one.plan.legs),
+        "unserved": len(one.plan.unserved),
+    }
+
+
+def _document(one: _Made) -> Document:
+    return _opened(document_of(one.plan), one.identity, one.held)
+
+
+def _record(one: "_Made", document: Document, now: datetime) -> PlanRecord:
+    made, held = one.plan, one.held
+    return PlanRecord(
+        id=one.identity,
+        order=made.order,
+        region=made.region,
+        status=document["status"],
+        reservation=held.id if held else None,
+        expires_at=held.expires_at if held else None,
+        document=document,
+        data_version=made.decision.data_version,
+        prices_version=made.decision.prices_version or None,
+        created_at=now,
+    )
+
+
+def _opened(document: Document, identity: str, held: Reservation | None) -> Document:
+    reservation = None
+    if held is not None:
+        reservation = {"id": held.id, "expires_at": rfc3339(held.expires_at)}
+    status = "reserved" if held else "planned"
+    opened = {"id": identity, "status": status, "reservation": reservation}
+    return {**document, **opened, "fulfillment_order": None, "shipments": []}
