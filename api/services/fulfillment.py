@@ -20,8 +20,10 @@ from inventory import store as stock
 from inventory.stock import Entry, Lot, Reservation
 from routing.allocation.prices import Prices
 from routing.fulfillment import store
-from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.document import Document, document_of
+from routing.fulfillment.backorders import backorders
+from routing.fulfillment.context import PlanningContext, may_leave
+from routing.fulfillment.document import Document, backorders_document, document_of
+from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.order import Availability
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import NO_STOCK, plan
@@ -79,10 +81,17 @@ def _built(session: Session, prices: Prices | None, version: str) -> PlanningCon
 def live_availability(
     session: Session, context: PlanningContext, items: Collection[str], now: datetime
 ) -> Availability:
-    """Returns units that may be promised now, by (site, item, customs), of the serving sites."""
-    serving = [site.site for site in context.network.serving]
-    levels = stock.levels(session, now, serving, sorted(set(items)))
-    return {(level.site, level.item, level.customs): level.available for level in levels}
+    """Returns units that may be promised now, by (site, item, customs), of the serving sites.
+
+    Units in bond count as long as an order of now leaves before their bond ends.
+    """
+    serving = {site.site: site for site in context.network.serving}
+    levels = stock.levels(session, now, list(serving), sorted(set(items)))
+    return {
+        (level.site, level.item, level.customs): level.available
+        for level in levels
+        if may_leave(serving[level.site], level.customs, level.bonded_since, now)
+    }
 
 
 def make_plan(service: Service, body: OrderBody) -> Document:
@@ -97,6 +106,9 @@ def make_plan(service: Service, body: OrderBody) -> Document:
     identity = mint("pln", service.clock.now(), service.entropy)
     made, held = _planned_and_held(service, context, asked, identity)
     document = _opened(document_of(made), identity, held)
+    if asked.wishes.backorder:
+        later = backorders(made, asked.order, context, asked.wishes)
+        document["backorders"] = backorders_document(later)
     store.add_plan(service.session, _record(made, identity, document, held, service.clock.now()))
     data = {
         "plan": identity,
@@ -170,8 +182,12 @@ def _planned_and_held(
         now = service.clock.now()
         available = live_availability(service.session, context, items, now)
         made = plan(asked.order, available, context, asked.wishes)
-        if not made.legs:
+        if asked.wishes.keep_scarce:
+            made = keep_scarce(made, asked.order, available, context, asked.wishes)
+        if not made.legs and not _promised(made, context, asked):
             raise _nothing_served(made)
+        if not made.legs:
+            return made, None
         if not asked.reserve:
             return made, None
         try:
@@ -185,6 +201,12 @@ def _hold(service: Service, made: Plan, identity: str, minutes: int | None) -> R
     lots = [Lot(site, item, units, customs) for (site, item, customs), units in made.units.items()]
     until = service.clock.now() + timedelta(minutes=minutes or service.hold_minutes)
     return stock.reserve(service.session, lots, service.entry(identity), until)
+
+
+def _promised(made: Plan, context: PlanningContext, asked: Asked) -> bool:
+    """Whether goods on their way could serve some of an order that asks for back-orders."""
+    later = asked.wishes.backorder and backorders(made, asked.order, context, asked.wishes)
+    return bool(later and later.legs)
 
 
 def _nothing_served(made: Plan) -> Conflict:

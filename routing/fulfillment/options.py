@@ -29,7 +29,8 @@ class Way:
     """One way to send goods: a lane, the customs state they lie in, and the route they take.
 
     `stock` and `unit_price` are by want: units that may travel this way, and the shadow price of
-    one. One of the `floors` holds whatever travels.
+    one: of the unit in the bucket in which the order is placed, and of its slot in the one in which
+    it is picked up. One of the `floors` holds whatever travels.
     """
 
     lane: Lane
@@ -166,8 +167,11 @@ def _way(
     arrives = delivery(pickup, lane.transit, doorstep(region), by)
     lateness = arrives.late_days * context.weights.lateness_cost_per_day
     carbon = float(kg_co2e(1.0, lane.distance_km, lane.service.mode))
-    kilo_price = context.kilo_price(lane.site.site, lane.service.service)
-    unit_price = tuple(context.unit_price(want.item.item, lane.site.site) for want in wants)
+    taken, sent = (context.price_bucket(day) for day in (order.placed_at.date(), pickup.date()))
+    kilo_price = context.kilo_price(lane.site.site, lane.service.service, sent)
+    unit_price = tuple(
+        context.unit_price(want.item.item, lane.site.site, taken, sent) for want in wants
+    )
     per_kg = kilo_price + carbon * carbon_price(context, wishes)
     linear = [
         lane.site.handling_cost + lateness + price + per_kg * want.item.weight_kg
