@@ -21,10 +21,14 @@ BENCHES = {
 @click.command("bench")
 @click.argument("name", type=click.Choice(sorted(BENCHES)))
 @click.option("--seed", type=click.IntRange(0, 2**31 - 2), default=0, help="Seed of the instance.")
+@click.option("--value", is_flag=True, help="What prices are worth to orders; for promise only.")
 @json_option
-def command(name: str, seed: int, as_json: bool) -> None:
+def command(name: str, seed: int, value: bool, as_json: bool) -> None:
     """Measures NAME against its peer; fails where the two answers differ."""
-    measure: Measure = importlib.import_module(BENCHES[name]).measure
+    if value and name != "promise":
+        raise click.UsageError("--value goes with promise only.")
+    module = "api.benchmarks.promise_value" if value else BENCHES[name]
+    measure: Measure = importlib.import_module(module).measure
     with progress(f"Measuring {name}") as report:
         measured = measure(seed, report)
     emit(measured.document(), as_json, _table(measured))

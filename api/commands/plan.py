@@ -13,8 +13,10 @@ from core.brand import Brand
 from core.folder.reader import read_brand
 from core.money import Money
 from routing.allocation.prices import load_prices
+from routing.fulfillment.backorders import Backorders, backorders
 from routing.fulfillment.context import PlanningContext, availability_of
-from routing.fulfillment.document import document_of
+from routing.fulfillment.document import backorders_document, document_of
+from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import plan
 
@@ -37,8 +39,16 @@ def command(folder: Path, order: Path, prices: Path | None, as_json: bool) -> No
     brand = read_brand(folder)
     context = PlanningContext.of(brand, load_prices(prices) if prices else None)
     asked = asked_of(body, context, _dawn(brand))
-    made = plan(asked.order, availability_of(brand), context, asked.wishes)
-    emit(document_of(made), as_json, *_shown(made))
+    available = availability_of(brand)
+    made = plan(asked.order, available, context, asked.wishes)
+    if asked.wishes.keep_scarce:
+        made = keep_scarce(made, asked.order, available, context, asked.wishes)
+    document, shown = document_of(made), list(_shown(made))
+    if asked.wishes.backorder:
+        later = backorders(made, asked.order, context, asked.wishes)
+        document["backorders"] = backorders_document(later)
+        shown.append(_backorders(later))
+    emit(document, as_json, *shown)
 
 
 def _dawn(brand: Brand) -> datetime:
@@ -86,6 +96,17 @@ def _costs(made: Plan) -> Table | str:
 def _unserved(made: Plan) -> Table | str:
     rows = [[short.line, short.item, short.quantity, short.reason] for short in made.unserved]
     return table("Not served", ("line", "item", "units", "reason"), rows) if rows else ""
+
+
+def _backorders(later: Backorders) -> Table | str:
+    rows = [
+        [one.leg.site, one.leg.service, sum(line.quantity for line in one.leg.lines),
+         ", ".join(one.supply.references), f"{one.supply.due}",
+         f"{one.leg.delivery.p95:%Y-%m-%d %H:%M}", one.leg.delivery.probability]
+        for one in later.legs
+    ]  # fmt: skip
+    columns = ("site", "service", "units", "purchase order", "due", "promise by", "P")
+    return table("From goods on their way (not held)", columns, rows) if rows else ""
 
 
 def _options(made: Plan) -> Table:

@@ -1,5 +1,6 @@
 """`/v1/availability`: what could be promised now, before an order is placed."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -21,12 +22,23 @@ class EarliestView(View):
     p95: Moment
 
 
+class IncomingView(EarliestView):
+    """The earliest lot on its way from which one unit could be served; nothing is held for it."""
+
+    due: date
+    purchase_orders: list[str]
+
+
 class SellableView(View):
-    """Units of an item that may be promised to the region now."""
+    """Units of an item that may be promised to the region now.
+
+    `incoming` is there where no stock is, and goods are on their way.
+    """
 
     item: str
     units: int
     earliest: EarliestView | None
+    incoming: IncomingView | None
 
 
 class AvailabilityView(View):

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlmodel import Session
 
 from api.services.planning import live_availability, planning_context
 from core.errors import BadInput
+from routing.fulfillment.backorders import backorders
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.options import Way, ways_of
 from routing.fulfillment.order import Availability, Order, OrderLine, Wishes
+from routing.fulfillment.planning import plan
 from routing.fulfillment.wants import wants_of
 
 MOST_ITEMS = 100
@@ -28,12 +30,29 @@ class Earliest:
 
 
 @dataclass(frozen=True, slots=True)
+class EarliestIncoming:
+    """The earliest lot on its way from which one unit could be served; nothing is held."""
+
+    site: str
+    service: str
+    customs_route: str
+    p50: datetime
+    p95: datetime
+    due: date
+    purchase_orders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sellable:
-    """Units of an item that a region could be promised now, and the earliest promise of one."""
+    """Units of an item that a region could be promised now, and the earliest promise of one.
+
+    `incoming` is the earliest promise from goods on their way, where there is no stock.
+    """
 
     item: str
     units: int
     earliest: Earliest | None
+    incoming: EarliestIncoming | None = None
 
 
 def sellable(session: Session, items: Sequence[str], region: str, now: datetime) -> list[Sellable]:
@@ -61,7 +80,20 @@ def _sellable(
     order = Order("availability", region, now, (OrderLine(0, item, 1),))
     ways, _ = ways_of(order, wants_of(order, context.catalog), available, context, Wishes())
     units = {way.source: way.stock[0] for way in ways}
-    return Sellable(item, sum(units.values()), _earliest(ways))
+    incoming = None if ways else _incoming(context, order)
+    return Sellable(item, sum(units.values()), _earliest(ways), incoming)
+
+
+def _incoming(context: PlanningContext, order: Order) -> EarliestIncoming | None:
+    nothing = plan(order, {}, context)
+    later = backorders(nothing, order, context, Wishes()).legs
+    if not later:
+        return None
+    leg, supply = later[0].leg, later[0].supply
+    return EarliestIncoming(
+        leg.site, leg.service, leg.customs_route, leg.delivery.p50, leg.delivery.p95, supply.due,
+        supply.references,
+    )  # fmt: skip
 
 
 def _earliest(ways: Sequence[Way]) -> Earliest | None:

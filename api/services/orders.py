@@ -43,7 +43,11 @@ class LineBody(Body):
 
 
 class OptionsBody(Body):
-    """How an order is to be planned; `carbon_price` in settlement currency per tonne."""
+    """How an order is to be planned; `carbon_price` in settlement currency per tonne.
+
+    `keep_scarce` leaves lines unserved whose units are worth more to later orders. `backorder` adds
+    what could be promised from goods on their way; nothing is held for it.
+    """
 
     reserve: Annotated[bool, Field(strict=True)] = True
     hold_minutes: (
@@ -51,6 +55,8 @@ class OptionsBody(Body):
     ) = None
     allow_split: Annotated[bool, Field(strict=True)] = True
     carbon_price: Annotated[Number, Field(ge=0, le=1e6)] | None = None
+    keep_scarce: Annotated[bool, Field(strict=True)] = False
+    backorder: Annotated[bool, Field(strict=True)] = False
 
 
 class OrderBody(Body):
@@ -116,7 +122,11 @@ def asked_of(body: OrderBody, context: PlanningContext, now: datetime) -> Asked:
         promise_by=body.promise_by,
         lines=tuple(_line(line) for line in body.lines),
     )
-    wishes = Wishes(body.options.allow_split, body.options.carbon_price)
+    options = body.options
+    wishes = Wishes(
+        options.allow_split, options.carbon_price,
+        keep_scarce=options.keep_scarce, backorder=options.backorder,
+    )  # fmt: skip
     return Asked(order, wishes, body.options.reserve, body.options.hold_minutes)
 
 

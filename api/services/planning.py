@@ -18,8 +18,10 @@ from inventory import store as stock
 from inventory.stock import Entry, Lot, Reservation, Wanted
 from routing.allocation.prices import Prices
 from routing.fulfillment import store
-from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.document import Document, document_of
+from routing.fulfillment.backorders import backorders
+from routing.fulfillment.context import PlanningContext, may_leave
+from routing.fulfillment.document import Document, backorders_document, document_of
+from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.order import Availability
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import NO_STOCK, plan_many
@@ -76,10 +78,17 @@ def _built(session: Session, prices: Prices | None, version: str) -> PlanningCon
 def live_availability(
     session: Session, context: PlanningContext, items: Collection[str], now: datetime
 ) -> Availability:
-    """Returns units that may be promised now, by (site, item, customs), of the serving sites."""
-    serving = [site.site for site in context.network.serving]
-    levels = stock.levels(session, now, serving, sorted(set(items)))
-    return {(level.site, level.item, level.customs): level.available for level in levels}
+    """Returns units that may be promised now, by (site, item, customs), of the serving sites.
+
+    Units in bond count as long as an order of now leaves before their bond ends.
+    """
+    serving = {site.site: site for site in context.network.serving}
+    levels = stock.levels(session, now, list(serving), sorted(set(items)))
+    return {
+        (level.site, level.item, level.customs): level.available
+        for level in levels
+        if may_leave(serving[level.site], level.customs, level.bonded_since, now)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,9 @@ def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | Entrepot
     }
     good = {at: asked for at, asked in found.items() if isinstance(asked, Asked)}
     made = _planned_and_held(service, context, good, [ask.actor for ask in asks])
-    documents = {at: _document(one) for at, one in made.items() if isinstance(one, _Made)}
+    documents = {
+        at: _document(one, good[at], context) for at, one in made.items() if isinstance(one, _Made)
+    }
     _write(service, {at: one for at, one in made.items() if isinstance(one, _Made)}, documents)
     answers: Mapping[int, Document | EntrepotError | _Made | Asked] = {
         **found, **made, **documents,
@@ -136,7 +147,13 @@ def _plan_each(
     asked: Sequence[Asked], available: Availability, context: PlanningContext
 ) -> list[Plan]:
     """Returns a plan for each order, all of them against the same stock."""
-    return plan_many([(one.order, one.wishes) for one in asked], available, context)
+    plans = plan_many([(one.order, one.wishes) for one in asked], available, context)
+    return [
+        keep_scarce(made, one.order, available, context, one.wishes)
+        if one.wishes.keep_scarce
+        else made
+        for one, made in zip(asked, plans, strict=True)
+    ]
 
 
 def _planned_and_held(
@@ -153,10 +170,11 @@ def _planned_and_held(
         plans = _planned(service, context, waiting, in_turn=attempt > 0)
         now = service.clock.now()
         drafts = {at: _Made(mint("pln", now, service.entropy), made, None)
-                  for at, made in plans.items() if made.legs}  # fmt: skip
-        answers |= {at: _nothing_served(made) for at, made in plans.items() if not made.legs}
-        answers |= {at: one for at, one in drafts.items() if not waiting[at].reserve}
-        held = {at: one for at, one in drafts.items() if waiting[at].reserve}
+                  for at, made in plans.items()
+                  if made.legs or _promised(made, context, waiting[at])}  # fmt: skip
+        answers |= {at: _nothing_served(made) for at, made in plans.items() if at not in drafts}
+        held = {at: one for at, one in drafts.items() if waiting[at].reserve and one.plan.legs}
+        answers |= {at: one for at, one in drafts.items() if at not in held}
         answers |= _held(service, held, waiting, actors)
         waiting = {at: waiting[at] for at in held if isinstance(answers[at], OutOfStock)}
     return answers
@@ -206,6 +224,12 @@ def _held(
     }
 
 
+def _promised(made: Plan, context: PlanningContext, asked: Asked) -> bool:
+    """Whether goods on their way could serve some of an order that asks for back-orders."""
+    later = asked.wishes.backorder and backorders(made, asked.order, context, asked.wishes)
+    return bool(later and later.legs)
+
+
 def _nothing_served(made: Plan) -> Conflict:
     if all(short.code == NO_STOCK for short in made.unserved):
         return OutOfStock([Shortage(short.item, "any site", short.quantity, 0)
@@ -233,8 +257,12 @@ def _event(one: _Made, document: Document) -> Document:
     }
 
 
-def _document(one: _Made) -> Document:
-    return _opened(document_of(one.plan), one.identity, one.held)
+def _document(one: _Made, asked: Asked, context: PlanningContext) -> Document:
+    document = _opened(document_of(one.plan), one.identity, one.held)
+    if asked.wishes.backorder:
+        later = backorders(one.plan, asked.order, context, asked.wishes)
+        document["backorders"] = backorders_document(later)
+    return document
 
 
 def _record(one: "_Made", document: Document, now: datetime) -> PlanRecord:

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from itertools import compress
@@ -185,6 +185,20 @@ def prices_of(problem: Problem, solution: Solution) -> Prices:
         lane_m3=lane_m3,
         storage_m3=storage_m3,
     )
+
+
+def mean_of(futures: Sequence[Prices]) -> Prices:
+    """Returns the mean of prices that several futures of one plan have led to.
+
+    Prices of one future jump where a limit just binds; their mean over futures is what one more is
+    worth on average. All futures have the same axes: `ValueError` where they do not.
+    """
+    first = futures[0]
+    axes = ("items", "sites", "services", "lanes", "buckets")
+    if any(getattr(one, name) != getattr(first, name) for one in futures for name in axes):
+        raise ValueError("Expected prices of the same items, sites, services, lanes and buckets.")
+    arrays = {kind: np.mean([getattr(one, kind) for one in futures], axis=0) for kind in KINDS}
+    return replace(first, **arrays)
 
 
 def rows_of(prices: Prices, problem: Problem) -> Floats:

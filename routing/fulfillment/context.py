@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,21 @@ from core.brand import Brand, Weights
 from inventory.items import Catalog, Item
 from routing.allocation.prices import Prices
 from routing.fulfillment.grids import Grids
+from routing.fulfillment.incoming import Incoming
 from routing.fulfillment.order import Availability
 from routing.fulfillment.parcels import LaneCard, lane_card
 from routing.fulfillment.promise import Transit
 from routing.landed_cost.regime import CustomsRoute, Regime, regime_of
 from routing.landed_cost.tariffs import DutyRow, Tariffs
+from warehouses.bond import leaves_in_bond
 from warehouses.calendars import Doorstep
 from warehouses.geography import coordinates, distances_km
 from warehouses.network import Network, Region, Site
 
-_TABLES = ("sites", "regions", "items", "services", "rates", "zones", "duties", "taxes", "fx")
+_TABLES = (
+    "sites", "regions", "items", "services", "rates", "zones", "duties", "taxes", "fx", "inbound",
+    "deliveries",
+)  # fmt: skip
 """Tables whose content decides a plan; stock is read afresh for every order."""
 
 
@@ -60,6 +66,7 @@ class PlanningContext:
     distance_km: NDArray[np.float64]
     data_version: str
     prices: Prices | None = None
+    incoming: Incoming = field(default_factory=Incoming)
     _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict, repr=False, compare=False)
     _lane: dict[tuple[str, str, str], Lane] = field(default_factory=dict, repr=False, compare=False)
     _regimes: dict[tuple[str, CustomsRoute], Regime] = field(
@@ -92,6 +99,7 @@ class PlanningContext:
             distance_km=distances_km(coordinates(sites), coordinates(regions)),
             data_version=data_version or content_version(brand),
             prices=prices,
+            incoming=Incoming.of(brand),
         )
 
     def lanes(self, region: str) -> tuple[Lane, ...]:
@@ -134,15 +142,22 @@ class PlanningContext:
             self._duties[key] = self.tariffs.duty_row(*key, self.rules_date)
         return self._duties[key]
 
-    def unit_price(self, item: str, site: str) -> float:
-        """Returns the shadow price of sending one unit of an item from a site; 0 without prices."""
+    def price_bucket(self, day: date) -> int:
+        """Returns the bucket of the prices that hold on a day; 0 without prices."""
+        return 0 if self.prices is None else self.prices.bucket_of(day)
+
+    def unit_price(self, item: str, site: str, taken: int = 0, sent: int = 0) -> float:
+        """Returns the shadow price of sending one unit of an item from a site; 0 without prices.
+
+        The unit counts in the bucket in which it is taken, its slot in the one in which it is sent.
+        """
         if self.prices is None:
             return 0.0
-        return self.prices.of_stock(item, site) + self.prices.of_outbound(site)
+        return self.prices.of_stock(item, site, taken) + self.prices.of_outbound(site, sent)
 
-    def kilo_price(self, site: str, service: str) -> float:
+    def kilo_price(self, site: str, service: str, sent: int = 0) -> float:
         """Returns the shadow price of one kilogram by a service from a site; 0 without prices."""
-        return 0.0 if self.prices is None else self.prices.of_carrier_kg(site, service)
+        return 0.0 if self.prices is None else self.prices.of_carrier_kg(site, service, sent)
 
     def _find_lanes(self, region_at: int) -> list[Lane]:
         found = []
@@ -168,16 +183,29 @@ def doorstep(region: Region) -> Doorstep:
 
 
 def availability_of(brand: Brand) -> Availability:
-    """Returns the brand's stock by (site, item, customs), for serving sites."""
-    serving = {site.site for site in Network.of(brand).serving}
-    stock = brand.table("stock")
-    columns = (stock[name].tolist() for name in ("site", "item", "customs", "on_hand"))
-    found: Mapping[tuple[str, str, str], int] = {
-        (site, item, customs): int(units)
-        for site, item, customs, units in zip(*columns, strict=True)
-        if site in serving
-    }
+    """Returns the brand's stock by (site, item, customs), for serving sites.
+
+    Units in bond count as long as an order of the planning date leaves before their bond ends.
+    """
+    serving = {site.site: site for site in Network.of(brand).serving}
+    dawn = datetime.combine(brand.today, time(), UTC)
+    found: dict[tuple[str, str, str], int] = {}
+    columns = brand.table("stock")[["site", "item", "customs", "on_hand", "bonded_since"]]
+    for site, item, customs, units, since in columns.itertuples(index=False):
+        if site in serving and may_leave(serving[site], customs, day_of(since), dawn):
+            key = (str(site), str(item), str(customs))
+            found[key] = found.get(key, 0) + int(units)
     return MappingProxyType(found)
+
+
+def may_leave(site: Site, customs: str, since: date | None, placed_at: datetime) -> bool:
+    """Whether units of a customs state may serve an order that is placed at a moment."""
+    return customs != "bonded" or leaves_in_bond(site, since, placed_at)
+
+
+def day_of(cell: Any) -> date | None:
+    """Returns the day in a cell of a table of dates; None for an empty one."""
+    return None if pd.isna(cell) else cell.date()
 
 
 def content_version(brand: Brand) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from core.clock import rfc3339
 from core.money import Money
+from routing.fulfillment.backorders import Backorders
 from routing.fulfillment.parcels import Parcel
 from routing.fulfillment.plan import Cost, Decision, Leg, LegLine, Plan
 
@@ -42,6 +43,32 @@ def document_of(plan: Plan) -> Document:
         "carbon_kg": round(plan.carbon_kg, 4),
         "reservation": None,
         "decision": _decision(plan.decision),
+    }
+
+
+def backorders_document(found: Backorders) -> Document:
+    """Returns what could be promised from goods on their way: legs, and all of it together.
+
+    `promise_by` of a leg is the moment by which it is there with a probability of 95 %; nothing is
+    held for it.
+    """
+    return {
+        "probability": round(found.probability, 4),
+        "legs": [
+            {
+                **_leg(one.leg),
+                "supply": {
+                    "kind": "inbound",
+                    "purchase_orders": list(one.supply.references),
+                    "due": one.supply.due.isoformat(),
+                    "ready_at": rfc3339(one.supply.ready_at),
+                },
+                "promise_by": rfc3339(one.leg.delivery.p95),
+            }
+            for one in found.legs
+        ],
+        "unserved": [{"line": line, "quantity": units} for line, units in found.unserved.items()],
+        "held": False,
     }
 
 

@@ -176,6 +176,15 @@ def test_what_cannot_be_served_is_told_with_its_reason(shop: Shop) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "insufficient-stock")
 
 
+def test_back_orders_are_told_beside_the_plan_and_hold_nothing(shop: Shop) -> None:
+    made = shop.post("", order(90, options={"backorder": True})).json()
+    assert made["backorders"] == {
+        "probability": 0.0, "legs": [], "unserved": [{"line": 1, "quantity": 10}], "held": False,
+    }  # fmt: skip
+    assert made["unserved"][0]["quantity"] == 10
+    assert "backorders" not in shop.post("", order(1, options={"reserve": False})).json()
+
+
 def test_an_order_that_may_not_be_split_gets_one_leg(shop: Shop) -> None:
     plan = shop.plan(quantity=60, options={"allow_split": False})
     assert len(plan["legs"]) == 1

@@ -1,6 +1,8 @@
 """Benchmarks in small: the answers are right; times are not judged."""
 
 from api.benchmarks import api, promise, reserve
+from api.benchmarks.promise_value import BARS
+from api.benchmarks.promise_value import measure as value
 
 
 def quiet(_share: float, _doing: str) -> None:
@@ -26,3 +28,10 @@ def test_the_api_benchmark_finds_every_answer_in_the_ledger() -> None:
     measured = api.measure(1, quiet, posts=32, turns=1, batches=1)
     assert [line.figure for line in measured.lines] == ["rate", "p99", "orders"]
     assert all(line.ours > 0 and line.peer > 0 for line in measured.lines)
+
+
+def test_prices_close_some_of_the_gap_to_the_bound() -> None:
+    """`measure` itself refuses a policy that costs less than the certified bound."""
+    measured = value(5, quiet, seeds=1)
+    assert [line.figure for line in measured.lines] == list(BARS)
+    assert all(0 < line.ours <= 100 for line in measured.lines)

@@ -24,8 +24,9 @@ from api.app import create_app
 from api.database import SessionFactory
 from api.service import Server
 from api.services.brands import current_brand
-from api.services.fulfillment import Service, make_plan
+from api.services.fulfillment import make_plan
 from api.services.orders import order_body
+from api.services.planning import Service
 from api.settings import Settings
 from api.sweeper import Sweeper
 from tests.siege.clock import HurriedClock

@@ -230,3 +230,15 @@ def test_the_document_adds_up_and_is_the_same_every_time() -> None:
         parts = sum(leg["cost"][name]["amount"] for leg in document["legs"])
         assert document["landed_cost"][name] == {"amount": parts, "currency": "EUR"}
     assert document["landed_cost"]["estimate"] is True
+
+
+@pytest.mark.parametrize(("since", "serves"), [("2026-08-09", True), ("2026-08-08", False)])
+def test_stock_whose_bond_ends_before_it_leaves_serves_nobody(since: str, serves: bool) -> None:
+    """30 days in bond: from 9 August up to 7 September, the day on which the order leaves."""
+    brand = two_sites_one_item()
+    sites = brand.table("sites").assign(bond_days=30.0)
+    stock = brand.table("stock").assign(customs="bonded", bonded_since=np.datetime64(since, "us"))
+    bonded = brand.with_table("sites", sites).with_table("stock", stock)
+    made = planned(bonded)
+    assert bool(made.legs) == serves
+    assert [leg.customs_route for leg in made.legs] == ["bonded_release"] * serves
