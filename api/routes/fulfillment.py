@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.bodies import Body
+from api.bodies import INTEGRAL, Body
 from api.dependencies import ClockDep, EntropyDep, SessionDep, SettingsDep, allow
 from api.idempotency import NamedDep, OnceDep
 from api.openapi import conflicts
@@ -51,7 +51,7 @@ class BatchCreate(Body):
 class ExtendCreate(Body):
     """How long a plan is to hold its units, from now."""
 
-    hold_minutes: Annotated[int, Field(strict=True, ge=1, le=MOST_HOLD_MINUTES)]
+    hold_minutes: Annotated[int, Field(strict=True, ge=1, le=MOST_HOLD_MINUTES), INTEGRAL]
 
 
 class ResultView(BaseModel):

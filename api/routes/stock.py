@@ -42,7 +42,7 @@ class SafetyCreate(Body):
     site: Code
     item: Code
     customs: Literal["free", "bonded"] = "free"
-    units: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+    units: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000), INTEGRAL]
 
 
 class SafetyView(View):

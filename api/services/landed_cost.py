@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from sqlmodel import Session
 
-from api.bodies import AskedDay, Body, Code, MoneyBody, Quantity
+from api.bodies import INTEGRAL, AskedDay, Body, Code, MoneyBody
 from api.services.brands import brand_version, current_brand
 from api.services.orders import MOST_LINES, problems_of, read_json
 from core.brand import Brand
@@ -47,11 +47,11 @@ class GoodsBody(Body):
     `value` is what one unit is sold for; what a line leaves out comes from the item.
     """
 
-    line: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+    line: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), INTEGRAL]
     item: Code | None = None
     hs_code: Annotated[str, Field(pattern=r"^[0-9]{4,12}$")] | None = None
     origin: Country | None = None
-    quantity: Annotated[Quantity, Field(le=1_000_000)]
+    quantity: Annotated[int, Field(strict=True, ge=1, le=1_000_000), INTEGRAL]
     value: MoneyBody | None = None
     weight_kg: Annotated[float, Field(ge=0, le=MOST_KG, allow_inf_nan=False)] | None = None
 
