@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from core.errors import BadInput
 from inventory.items import Catalog
+from routing.fulfillment.cost import SHADOWS
 from routing.fulfillment.order import Availability, Order
 from routing.fulfillment.plan import Plan
 
@@ -137,7 +138,7 @@ def _count(
     served.orders += 1
     served.legs += len(plan.legs)
     served.paid += sum(
-        float(term.amount) for name, term in plan.decision.objective.items() if name != "scarcity"
+        float(term.amount) for name, term in plan.decision.objective.items() if name not in SHADOWS
     )
     for short in plan.unserved:
         served.unmet_units += short.quantity

@@ -101,7 +101,12 @@ class Prices:
 
     def bucket_of(self, day: date) -> int:
         """Returns the bucket that holds a day; the first and the last one reach beyond the plan."""
-        return max(int(np.searchsorted(self._days, np.datetime64(day), side="right")) - 1, 0)
+        return int(self.buckets_of(np.array([day], dtype="datetime64[D]"))[0])
+
+    def buckets_of(self, moments: NDArray[np.datetime64]) -> NDArray[np.intp]:
+        """Returns the bucket that holds each moment; the first and the last one reach beyond."""
+        found = np.searchsorted(self._days, moments.astype("datetime64[D]"), side="right")
+        return np.maximum(found - 1, 0)
 
     def of_stock(self, item: str, site: str, bucket: int = 0) -> float:
         """Returns the price of one unit of an item at a site; 0 where none is known."""

@@ -23,6 +23,7 @@ from routing.fulfillment.incoming import Incoming
 from routing.fulfillment.order import Availability
 from routing.fulfillment.parcels import LaneCard, lane_card
 from routing.fulfillment.promise import Transit
+from routing.fulfillment.shadows import Shadows
 from routing.landed_cost.regime import CustomsRoute, Regime, regime_of
 from routing.landed_cost.tariffs import DutyRow, Tariffs
 from warehouses.bond import leaves_in_bond
@@ -119,9 +120,12 @@ class PlanningContext:
     @cached_property
     def grids(self) -> Grids:
         """What is known of all lanes and items, as arrays; sites in the order of the rate book."""
-        return Grids.of(
-            self.network, self.catalog, self.services, self.rates, self.distance_km, self.prices
-        )
+        return Grids.of(self.network, self.catalog, self.services, self.rates, self.distance_km)
+
+    @cached_property
+    def shadows(self) -> Shadows:
+        """The shadow prices, as arrays; sites in the order of the rate book."""
+        return Shadows.of(self.prices, self.catalog, self.rates.sites, self.services)
 
     @cached_property
     def region_at(self) -> Mapping[str, int]:
@@ -142,21 +146,26 @@ class PlanningContext:
             self._duties[key] = self.tariffs.duty_row(*key, self.rules_date)
         return self._duties[key]
 
-    def price_bucket(self, day: date) -> int:
-        """Returns the bucket of the prices that hold on a day; 0 without prices."""
-        return 0 if self.prices is None else self.prices.bucket_of(day)
-
-    def unit_price(self, item: str, site: str, taken: int = 0, sent: int = 0) -> float:
-        """Returns the shadow price of sending one unit of an item from a site; 0 without prices.
-
-        The unit counts in the bucket in which it is taken, its slot in the one in which it is sent.
-        """
+    def price_buckets(self, moments: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Returns the bucket of the prices that holds each moment (UTC); 0 without prices."""
         if self.prices is None:
-            return 0.0
-        return self.prices.of_stock(item, site, taken) + self.prices.of_outbound(site, sent)
+            return np.zeros(moments.shape, dtype=np.intp)
+        return self.prices.buckets_of(moments.astype("datetime64[us]"))
 
-    def kilo_price(self, site: str, service: str, sent: int = 0) -> float:
-        """Returns the shadow price of one kilogram by a service from a site; 0 without prices."""
+    def price_bucket(self, at: datetime) -> int:
+        """Returns the bucket of the prices that holds a moment; 0 without prices."""
+        return 0 if self.prices is None else self.prices.bucket_of(at.astimezone(UTC).date())
+
+    def stock_price(self, item: str, site: str, placed: int) -> float:
+        """Returns the shadow price of one unit for orders of a bucket; 0 without prices."""
+        return 0.0 if self.prices is None else self.prices.of_stock(item, site, placed)
+
+    def slot_price(self, site: str, sent: int) -> float:
+        """Returns the shadow price of packing one unit in a bucket; 0 without prices."""
+        return 0.0 if self.prices is None else self.prices.of_outbound(site, sent)
+
+    def kilo_price(self, site: str, service: str, sent: int) -> float:
+        """Returns the shadow price of one kilogram sent in a bucket; 0 without prices."""
         return 0.0 if self.prices is None else self.prices.of_carrier_kg(site, service, sent)
 
     def _find_lanes(self, region_at: int) -> list[Lane]:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from core.money import Money
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.floors import Floor, floors_of
 from routing.fulfillment.options import Way
 from routing.fulfillment.parcels import shipping_price
+from routing.fulfillment.plan import money_of
 from routing.fulfillment.wants import Want
 from routing.landed_cost.cost import on_freight, tariff_category
 
@@ -18,9 +20,13 @@ Loads = tuple[tuple[int, Load], ...]
 """A whole option: (position of the way, its load), by rising position."""
 
 
+SHADOWS = ("stock_price", "outbound_price", "kilo_price")
+"""Terms that nobody pays: what others would give for the stock, slots and kilograms used up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Everything that an option costs the brand; `scarcity` is the shadow prices of what it uses.
+    """Everything that an option costs the brand, shadow prices included.
 
     `tax` is only the part that nobody recovers.
     """
@@ -33,7 +39,9 @@ class Bill:
     carbon: float = 0.0
     lateness: float = 0.0
     split: float = 0.0
-    scarcity: float = 0.0
+    stock_price: float = 0.0
+    outbound_price: float = 0.0
+    kilo_price: float = 0.0
 
     @property
     def total(self) -> float:
@@ -43,6 +51,10 @@ class Bill:
     def terms(self) -> dict[str, float]:
         """Returns the terms by name."""
         return {name: getattr(self, name) for name in _TERMS}
+
+    def money(self, currency: str) -> dict[str, Money]:
+        """Returns the terms by name, in minor units."""
+        return {name: money_of(term, currency) for name, term in self.terms().items()}
 
 
 _TERMS = tuple(term.name for term in fields(Bill))
@@ -59,14 +71,15 @@ class Costing:
     def bill(self, loads: Loads) -> Bill:
         """Returns the bill of an option."""
         shipping = {way: self.shipping(way, load) for way, load in loads}
-        handling = carbon = lateness = scarcity = 0.0
+        handling = carbon = lateness = stock = slots = kilos = 0.0
         for at, load in loads:
             way, units, weight = self.ways[at], _units(load), self.weight_kg(load)
             handling += way.lane.site.handling_cost * units
             lateness += way.lateness * units
             carbon += way.carbon_price * way.carbon_kg_per_kg * weight
-            scarcity += way.kilo_price * weight
-            scarcity += sum(taken * way.unit_price[want] for want, taken in load)
+            stock += sum(taken * way.stock_price[want] for want, taken in load)
+            slots += way.slot_price * units
+            kilos += way.kilo_price * weight
         customs = [self._customs(group, shipping) for group in self._consignments(loads)]
         parcels = sum(count for _, count in shipping.values())
         return Bill(
@@ -78,7 +91,9 @@ class Costing:
             carbon=carbon,
             lateness=lateness,
             split=self.context.weights.split_cost * max(parcels - 1, 0),
-            scarcity=scarcity,
+            stock_price=stock,
+            outbound_price=slots,
+            kilo_price=kilos,
         )
 
     @cached_property

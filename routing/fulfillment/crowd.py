@@ -208,9 +208,12 @@ class Crowd:
         days = (latest[order, np.newaxis] - self.pickups[order, site]) / _DAY_TICKS
         late = grids.late_days(site, region, days) * context.weights.lateness_cost_per_day
         carbon = np.array([each.deal.carbon_price for each in self.asked])[order, np.newaxis]
-        by_unit = grids.handling[site, np.newaxis] + late
-        by_kilo = grids.carbon_kg_per_kg[site, region] * carbon + grids.kilo_price[site]
-        priced = grids.unit_prices(self.items)[order, :, site]
+        placed = np.array([each.deal.placed for each in self.asked])[order]
+        sent = context.price_buckets(self.pickups[order, site])
+        by_unit = grids.handling[site, np.newaxis] + late + context.shadows.of_slot(site, sent)
+        by_kilo = grids.carbon_kg_per_kg[site, region] * carbon
+        by_kilo = by_kilo + context.shadows.of_kilo(site, sent)
+        priced = context.shadows.of_stock(self.items[order], site, placed)
         total: Floats = by_unit[..., np.newaxis] * self._units.sum(axis=1)
         total += by_kilo[..., np.newaxis] * self.weight[order][:, np.newaxis]
         total += self._summed(priced)[:, np.newaxis]

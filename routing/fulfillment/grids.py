@@ -14,7 +14,6 @@ from carriers.services import Service
 from core.places import customs_territory
 from core.units import CM3_PER_M3
 from inventory.items import Catalog
-from routing.allocation.prices import Prices
 from routing.fulfillment.parcels import ROUNDING_KG
 from warehouses.network import Network
 
@@ -29,8 +28,7 @@ class Grids:
     """Arrays by site, region and service (bands last), by site, by service and by item.
 
     Cards are those of `LaneCard`, transit times those of `Transit`; a lane without a rate does not
-    exist. `accepts` is shaped [item, service] and leaves the weight bands of lanes aside; `priced`
-    has the position of each item among the shadow prices, -1 where it has none.
+    exist. `accepts` is shaped [item, service] and leaves the weight bands of lanes aside.
     """
 
     exists: NDArray[np.bool_]
@@ -47,13 +45,9 @@ class Grids:
     handling: Floats
     divisor: Floats
     max_weight_kg: Floats
-    kilo_price: Floats
     accepts: NDArray[np.bool_]
     weight_kg: Floats
     volume_m3: Floats
-    stock_price: Floats
-    outbound_price: Floats
-    priced: Places
 
     @classmethod
     def of(
@@ -63,13 +57,11 @@ class Grids:
         services: tuple[Service, ...],
         book: RateBook,
         distance_km: Floats,
-        prices: Prices | None,
     ) -> "Grids":
         """Returns the grids of a context's parts; sites are those of the rate book."""
         starts = _by_site(book.starts)
         sites = [network.site[name] for name in book.sites]
         carbon = [kg_co2e(1.0, distance_km, service.mode) for service in services]
-        stock, outbound, priced = _stock_prices(catalog, book.sites, prices)
         exists = np.isfinite(starts[..., 0])
         starts[..., 0][~exists] = 0.0  # numbers stay finite where there is no lane
         p50, p95 = (
@@ -97,17 +89,9 @@ class Grids:
             handling=np.array([site.handling_cost for site in sites]),
             divisor=np.array([service.volumetric_divisor for service in services]),
             max_weight_kg=np.array([service.max_weight_kg for service in services]),
-            kilo_price=np.array([
-                [prices.of_carrier_kg(site, service.service) if prices else 0.0
-                 for service in services]
-                for site in book.sites
-            ]),
             accepts=np.stack([_accepts(service, catalog) for service in services], axis=-1),
             weight_kg=catalog.weight_kg,
             volume_m3=catalog.volume_m3,
-            stock_price=stock,
-            outbound_price=outbound,
-            priced=priced,
         )  # fmt: skip
 
     @cached_property
@@ -164,10 +148,6 @@ class Grids:
         late = mean * ndtr(ratio + spread) - days * ndtr(ratio)
         return np.maximum(np.where(certain, mean - days, late), 0.0)
 
-    def unit_prices(self, items: Places) -> Floats:
-        """Returns the shadow price of one unit of each item, shaped [*items, site]."""
-        return self.stock_price[self.priced[items]] + self.outbound_price
-
 
 def _by_site(lanes: Floats) -> Floats:
     """An array by service, site and region, as its own one by site, region and service."""
@@ -184,19 +164,3 @@ def _accepts(service: Service, catalog: Catalog) -> NDArray[np.bool_]:
     taken = np.array([service.accepts(item.hazard) for item in catalog.items], dtype=bool)
     short = catalog.longest_cm <= service.max_length_cm
     return np.asarray(taken & short & (catalog.weight_kg <= service.max_weight_kg))
-
-
-def _stock_prices(
-    catalog: Catalog, sites: tuple[str, ...], prices: Prices | None
-) -> tuple[Floats, Floats, Places]:
-    """Prices by [known item, site] with a last row of zeros, by site, and the row of each item."""
-    if prices is None:
-        none = np.zeros(len(catalog.items), dtype=np.intp) - 1
-        return np.zeros((1, len(sites))), np.zeros(len(sites)), none
-    stock = np.zeros((len(prices.items) + 1, len(sites)))
-    for at, site in enumerate(sites):
-        if site in prices.site_at:
-            stock[:-1, at] = prices.stock[:, prices.site_at[site], 0]
-    priced = [prices.item_at.get(item.item, -1) for item in catalog.items]
-    outbound = np.array([prices.of_outbound(site) for site in sites])
-    return stock, outbound, np.array(priced, dtype=np.intp)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.money import Money
-from routing.fulfillment.cost import Costing, Load
+from routing.fulfillment.cost import Bill, Costing, Load
 from routing.fulfillment.crowd import CUSTOMS, Asked
 from routing.fulfillment.options import refusal
 from routing.fulfillment.order import Availability, Order
@@ -27,7 +27,6 @@ from routing.fulfillment.plan import (
     Unserved,
 )
 from routing.fulfillment.search import Priced
-from routing.fulfillment.terms import money_terms
 from routing.fulfillment.wants import Want
 from routing.landed_cost.cost import Consignment, ConsignmentLine, LandedCost, LineCost, assess
 
@@ -96,7 +95,7 @@ def _decision(answer: Answer, tell: Tell) -> Decision:
     return Decision(
         considered=answer.considered,
         gap=answer.gap,
-        objective=money_terms(answer.costing, answer.best),
+        objective=(answer.best.bill if answer.best else Bill()).money(context.currency),
         rejected=Told(partial(tell, answer)),
         prices_version=context.prices.version if context.prices else "",
         data_version=context.data_version,

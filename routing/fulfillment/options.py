@@ -33,9 +33,10 @@ class Refusal:
 class Way:
     """One way to send goods: a lane, the customs state they lie in, and the route they take.
 
-    Goods must arrive by `latest` to keep the promise. `stock` and `unit_price` are by want: units
-    that may travel this way, and the shadow price of one. `lateness` and `carbon_price` are prices
-    of a unit and of a kilogram of CO2 equivalent.
+    Goods must arrive by `latest` to keep the promise. `stock` and `stock_price` are by want: units
+    that may travel this way, and the shadow price of one. `slot_price` and `kilo_price` are those
+    of packing a unit and of a kilogram in the bucket of the pickup. `lateness` and `carbon_price`
+    are prices of a unit and of a kilogram of CO2 equivalent.
     """
 
     lane: Lane
@@ -47,7 +48,8 @@ class Way:
     latest: datetime
     lateness: float
     stock: tuple[int, ...]
-    unit_price: tuple[float, ...]
+    stock_price: tuple[float, ...]
+    slot_price: float
     kilo_price: float
     carbon_price: float
 
@@ -55,6 +57,11 @@ class Way:
     def delivery(self) -> Delivery:
         """When the goods are handed over, and whether that keeps the promise."""
         return delivery_before(self.pickup_at, self.lane.transit, self.door, self.latest)
+
+    @cached_property
+    def unit_price(self) -> tuple[float, ...]:
+        """The shadow price of one unit of each want that leaves this way: itself and its slot."""
+        return tuple(price + self.slot_price for price in self.stock_price)
 
     @property
     def carbon_kg_per_kg(self) -> float:
@@ -185,7 +192,8 @@ def _without_stock(
 class Deal:
     """What holds for every way of one order: door, promise, and the prices that it pays.
 
-    Goods must arrive by `latest` to keep the promise. `carbon_price` is that of a kilogram.
+    Goods must arrive by `latest` to keep the promise. `carbon_price` is that of a kilogram,
+    `placed` the bucket of the shadow prices in which the order is placed.
     """
 
     context: PlanningContext
@@ -194,6 +202,7 @@ class Deal:
     by: datetime
     latest: datetime
     carbon_price: float
+    placed: int
 
     @classmethod
     def of(cls, order: Order, context: PlanningContext, wishes: Wishes) -> "Deal":
@@ -201,7 +210,8 @@ class Deal:
         region, by = context.network.region[order.region], promised_by(order, context)
         door = doorstep(region)
         price = carbon_price(context, wishes)
-        return cls(context, region, door, by, door.latest_arrival(by), price)
+        placed = context.price_bucket(order.placed_at)
+        return cls(context, region, door, by, door.latest_arrival(by), price, placed)
 
 
 def way_of(
@@ -214,6 +224,7 @@ def way_of(
 ) -> Way:
     """Returns the way of goods that lie in a customs state and leave by a lane at a moment."""
     context, site = deal.context, lane.site.site
+    sent = context.price_bucket(pickup)
     route = customs_route(lane.site.country, deal.region.country, customs)
     late_days = lane.transit.expected_late_days((deal.latest - pickup) / _DAY)
     return Way(
@@ -226,8 +237,9 @@ def way_of(
         latest=deal.latest,
         lateness=late_days * context.weights.lateness_cost_per_day,
         stock=tuple(stock),
-        unit_price=tuple(context.unit_price(want.item.item, site) for want in wants),
-        kilo_price=context.kilo_price(site, lane.service.service),
+        stock_price=tuple(context.stock_price(want.item.item, site, deal.placed) for want in wants),
+        slot_price=context.slot_price(site, sent),
+        kilo_price=context.kilo_price(site, lane.service.service, sent),
         carbon_price=deal.carbon_price,
     )
 

@@ -10,7 +10,6 @@ from routing.fulfillment.legs import Answer
 from routing.fulfillment.options import Refusal, Way, refusal, ways_of
 from routing.fulfillment.plan import Rejected
 from routing.fulfillment.search import Found, Priced
-from routing.fulfillment.terms import money_terms
 
 _SHOWN_OPTIONS, _SHOWN_REASONS = 12, 3
 
@@ -110,7 +109,7 @@ def _dearer_options(
             " + ".join(costing.ways[way].label for way in option.team),
             Money.of(option.cost, currency),
             _dearer(best, option, currency),
-            money_terms(costing, option),
+            option.bill.money(currency),
         )
         for option in _distinct(best, options)[:_SHOWN_OPTIONS]
     ]
@@ -155,7 +154,7 @@ def _dearer(best: Priced, option: Priced, currency: str) -> str:
     mine, theirs = best.bill.terms(), option.bill.terms()
     changes = {name: theirs[name] - mine[name] for name in mine}
     told = [
-        f"{name} {change:+.2f}"
+        f"{name.replace('_', ' ')} {change:+.2f}"
         for name, change in sorted(changes.items(), key=lambda pair: -abs(pair[1]))
         if abs(change) >= 0.005
     ]

@@ -7,7 +7,7 @@ and the emissions of a kilogram.
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import chain, product
 from typing import Any
@@ -153,9 +153,12 @@ class Brute:
         other += per_tonne / 1000 * weight * self.carbon(site, name)
         if prices is not None:
             here, by = prices.sites.index(site), prices.services.index(name)
-            other += weight * prices.carrier_kg[here, by, 0] + sum(load) * prices.outbound[here, 0]
+            weeks = prices.buckets
+            placed, sent = _week(weeks, self.asked.placed_at), _week(weeks, self.picked(way))
+            other += weight * prices.carrier_kg[here, by, sent]
+            other += sum(load) * prices.outbound[here, sent]
             for units, item in zip(load, self.items, strict=True):
-                other += units * prices.stock[prices.items.index(item), here, 0]
+                other += units * prices.stock[prices.items.index(item), here, placed]
         return freight, float(other)
 
     def carbon(self, site: str, name: str) -> float:
@@ -165,18 +168,23 @@ class Brute:
                                  context.rates.regions.index(self.asked.region)]  # fmt: skip
         return float(kg_co2e(1.0, km, self.services[name]["mode"]))
 
+    def picked(self, way: Way) -> datetime:
+        """When the carrier takes the goods over."""
+        site, _, name = way
+        return pickup_at(
+            self.scene.context.network.site[site], self.asked.placed_at,
+            self.services[name]["pickup_days"],
+        )  # fmt: skip
+
     def lateness(self, way: Way) -> float:
         """Price of the days that one unit is expected to be late: a log-normal transit time."""
         site, _, name = way
         rows = self.cards[site, name]
+        picked = self.picked(way)
         by = self.asked.promise_by or self.asked.placed_at + timedelta(
             hours=self.region["promise_hours"]
         )
         door = Doorstep(self.region["country"], self.region["longitude"])
-        picked = pickup_at(
-            self.scene.context.network.site[site], self.asked.placed_at,
-            self.services[name]["pickup_days"],
-        )  # fmt: skip
         days = (door.latest_arrival(by) - picked).total_seconds() / 86400
         p50 = max(row["transit_days"] for row in rows)  # the slowest band counts
         p95 = max(row["transit_days_p95"] for row in rows)
@@ -322,3 +330,8 @@ class Brute:
 
 def _normal(at: float) -> float:
     return 0.5 * (1 + math.erf(at / math.sqrt(2)))
+
+
+def _week(weeks: tuple[date, ...], at: datetime) -> int:
+    """The week that holds a moment; the last one has no end."""
+    return min((at.date() - weeks[0]).days // 7, len(weeks) - 1)

@@ -25,6 +25,10 @@ RULES_DAYS = (date(2025, 6, 1), date(2026, 6, 1), date(2026, 9, 7), date(2028, 9
 """Before and after the reliefs of several countries ended."""
 
 
+WEEKS = 9
+"""Weeks that have shadow prices of their own; some orders come later."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """A brand ready to plan, some orders, and the stock that all of them see."""
@@ -164,12 +168,12 @@ def _prices(draw: np.random.Generator, brand: Brand) -> Prices:
         sites=sites,
         services=services,
         lanes=(),
-        buckets=(date(2026, 9, 7),),
-        stock=draw.uniform(0, 6, (len(items), len(sites), 1)),
-        outbound=draw.uniform(0, 2, (len(sites), 1)),
-        carrier_kg=draw.uniform(0, 2, (len(sites), len(services), 1)),
-        lane_m3=np.zeros((0, 1)),
-        storage_m3=np.zeros((len(sites), 1)),
+        buckets=tuple(date(2026, 9, 7) + timedelta(weeks=week) for week in range(WEEKS)),
+        stock=draw.uniform(0, 6, (len(items), len(sites), WEEKS)),
+        outbound=draw.uniform(0, 2, (len(sites), WEEKS)),
+        carrier_kg=draw.uniform(0, 2, (len(sites), len(services), WEEKS)),
+        lane_m3=np.zeros((0, WEEKS)),
+        storage_m3=np.zeros((len(sites), WEEKS)),
     )
 
 

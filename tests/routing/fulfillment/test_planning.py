@@ -70,7 +70,7 @@ def test_a_high_price_of_stock_sends_the_order_elsewhere() -> None:
     assert sites(made) == ["TH-BKK"]
     assert made.decision.prices_version.startswith("prc_")
     near = [lost for lost in made.decision.rejected if lost.option.startswith("DE-HAM")]
-    assert all("scarcity +500.00" in lost.reason for lost in near)
+    assert all("stock price +500.00" in lost.reason for lost in near)
 
 
 def test_lateness_moves_an_order_to_the_faster_service() -> None:
