@@ -14,7 +14,8 @@ from carriers.emissions import emission_factors
 from core.clock import SystemClock
 from core.fx import ECB_SOURCE, history_days
 from routing.landed_cost.charges import charges
-from routing.landed_cost.rules import OLD_AFTER, rules
+from routing.landed_cost.dated import OLD_AFTER
+from routing.landed_cost.rules import rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from routing.landed_cost.rules import CHANNELS, OLD_AFTER
+from routing.landed_cost.dated import Dated
+from routing.landed_cost.rules import CHANNELS
 
 CUSTOMS = "customs"
 """The collector of charges that the law sets; every other collector is a carrier or a post."""
@@ -43,7 +44,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Dated):
     """One dated charge: fixed, or a rate with a minimum and maximum; amounts in `currency`.
 
     It applies to goods worth more than `above` and at most `up_to`. Empty columns of the file mean
@@ -87,14 +88,6 @@ class Charge:
         share = f"{100 * self.rate:f}".rstrip("0").rstrip(".")
         of = {"goods": "the goods", "advanced": "what is advanced"}[self.rate_on or "goods"]
         return f"{share} % of {of}, at least {self.minimum}{most} {self.currency}"
-
-    def old(self, today: date) -> bool:
-        """Whether the row was last checked more than `OLD_AFTER` before today."""
-        return today - self.checked_on > OLD_AFTER
-
-    def holds(self, on: date) -> bool:
-        """Whether the charge is in force on a date; both ends count."""
-        return self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)
 
     def applies(self, entry: Entry, convert: ToQuote) -> bool:
         """Whether an entry bears the charge."""

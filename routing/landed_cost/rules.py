@@ -3,16 +3,14 @@
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 
 from core.places import customs_territory
-
-OLD_AFTER = timedelta(days=180)
-"""A row that nobody has checked for longer than this counts as old."""
+from routing.landed_cost.dated import Dated
 
 RULES = {
     "duty_relief": "no duty up to this consignment value",
@@ -37,7 +35,7 @@ CHANNELS = ("courier", "post", "freight", "cbec")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Dated):
     """One rule of one jurisdiction (country or `EU`) while it holds; `value` in `currency`.
 
     A rule with a `channel` is only for goods that come in by it; `basis` says what the value of a
@@ -63,14 +61,6 @@ class Rule:
         """What names the row: jurisdiction, rule, channel if any, and first day."""
         parts = (self.jurisdiction, self.rule, self.channel, self.valid_from.isoformat())
         return ":".join(part for part in parts if part)
-
-    def holds(self, on: date) -> bool:
-        """Whether the rule is in force on a date; both ends count."""
-        return self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)
-
-    def old(self, today: date) -> bool:
-        """Whether the row was last checked more than `OLD_AFTER` before today."""
-        return today - self.checked_on > OLD_AFTER
 
 
 @cache
