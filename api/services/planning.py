@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session
@@ -18,7 +18,7 @@ from inventory import store as stock
 from inventory.stock import Entry, Lot, Reservation, Wanted
 from routing.allocation.prices import Prices
 from routing.fulfillment import store
-from routing.fulfillment.backorders import backorders
+from routing.fulfillment.backorders import Backorders, backorders
 from routing.fulfillment.context import PlanningContext, may_leave
 from routing.fulfillment.document import Document, backorders_document, document_of
 from routing.fulfillment.keeping import keep_scarce
@@ -101,11 +101,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An order that was planned, under its id, and what is held for it."""
+    """An order that was planned, under its id, and what is held for it.
+
+    `later` is what goods on their way could serve, where the order asks for that.
+    """
 
     identity: str
     plan: Plan
-    held: Reservation | None
+    later: Backorders | None
+    held: Reservation | None = None
 
 
 def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | EntrepotError]:
@@ -121,10 +125,9 @@ def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | Entrepot
     }
     good = {at: asked for at, asked in found.items() if isinstance(asked, Asked)}
     made = _planned_and_held(service, context, good, [ask.actor for ask in asks])
-    documents = {
-        at: _document(one, good[at], context) for at, one in made.items() if isinstance(one, _Made)
-    }
-    _write(service, {at: one for at, one in made.items() if isinstance(one, _Made)}, documents)
+    drafted = {at: one for at, one in made.items() if isinstance(one, _Made)}
+    documents = {at: _document(one) for at, one in drafted.items()}
+    _write(service, drafted, documents)
     answers: Mapping[int, Document | EntrepotError | _Made | Asked] = {
         **found, **made, **documents,
     }  # fmt: skip
@@ -169,9 +172,10 @@ def _planned_and_held(
             break
         plans = _planned(service, context, waiting, in_turn=attempt > 0)
         now = service.clock.now()
-        drafts = {at: _Made(mint("pln", now, service.entropy), made, None)
+        later = {at: _later(made, waiting[at], context) for at, made in plans.items()}
+        drafts = {at: _Made(mint("pln", now, service.entropy), made, later[at])
                   for at, made in plans.items()
-                  if made.legs or _promised(made, context, waiting[at])}  # fmt: skip
+                  if made.legs or _is_promised(later[at])}  # fmt: skip
         answers |= {at: _nothing_served(made) for at, made in plans.items() if at not in drafts}
         held = {at: one for at, one in drafts.items() if waiting[at].reserve and one.plan.legs}
         answers |= {at: one for at, one in drafts.items() if at not in held}
@@ -219,15 +223,18 @@ def _held(
         wishes.append(Wanted(lots, Entry(now, actors[at], service.entropy, one.identity), until))
     answers = stock.reserve_each(service.session, wishes)
     return {
-        at: answer if isinstance(answer, OutOfStock) else _Made(one.identity, one.plan, answer)
+        at: answer if isinstance(answer, OutOfStock) else replace(one, held=answer)
         for (at, one), answer in zip(drafts.items(), answers, strict=True)
     }
 
 
-def _promised(made: Plan, context: PlanningContext, asked: Asked) -> bool:
-    """Whether goods on their way could serve some of an order that asks for back-orders."""
-    later = asked.wishes.backorder and backorders(made, asked.order, context, asked.wishes)
-    return bool(later and later.legs)
+def _later(made: Plan, asked: Asked, context: PlanningContext) -> Backorders | None:
+    wishes = asked.wishes
+    return backorders(made, asked.order, context, wishes) if wishes.backorder else None
+
+
+def _is_promised(later: Backorders | None) -> bool:
+    return later is not None and bool(later.legs)
 
 
 def _nothing_served(made: Plan) -> Conflict:
@@ -257,11 +264,10 @@ def _event(one: _Made, document: Document) -> Document:
     }
 
 
-def _document(one: _Made, asked: Asked, context: PlanningContext) -> Document:
+def _document(one: _Made) -> Document:
     document = _opened(document_of(one.plan), one.identity, one.held)
-    if asked.wishes.backorder:
-        later = backorders(one.plan, asked.order, context, asked.wishes)
-        document["backorders"] = backorders_document(later)
+    if one.later is not None:
+        document["backorders"] = backorders_document(one.later)
     return document
 
 
