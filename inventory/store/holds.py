@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, case, select, tuple_
 from sqlmodel import Session
 
 from core.errors import Conflict, NotFound, OutOfStock
@@ -123,11 +123,7 @@ def extend(session: Session, reservation: str, entry: Entry, expires_at: datetim
     """
     extended = (
         RESERVATION.update()
-        .where(
-            RESERVATION.c.id == reservation,
-            RESERVATION.c.state == ReservationState.ACTIVE,
-            RESERVATION.c.expires_at > entry.at,
-        )
+        .where(_holds(reservation, entry.at))
         .values(
             expires_at=case(
                 (RESERVATION.c.expires_at < expires_at, expires_at),
@@ -147,11 +143,7 @@ def confirm(session: Session, reservation: str, entry: Entry) -> Reservation:
     """
     confirmed = (
         RESERVATION.update()
-        .where(
-            RESERVATION.c.id == reservation,
-            RESERVATION.c.state == ReservationState.ACTIVE,
-            RESERVATION.c.expires_at > entry.at,
-        )
+        .where(_holds(reservation, entry.at))
         .values(state=ReservationState.CONFIRMED)
     )
     if run(session, confirmed).rowcount != 1:
@@ -228,6 +220,15 @@ def get(session: Session, reservation: str) -> Reservation:
             for line in lines
         ),
     )  # fmt: skip
+
+
+def _holds(reservation: str, now: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a reservation holds its units now and is not confirmed yet."""
+    return and_(
+        RESERVATION.c.id == reservation,
+        RESERVATION.c.state == ReservationState.ACTIVE,
+        RESERVATION.c.expires_at > now,
+    )
 
 
 def _remaining(reservation: Reservation) -> dict[StockKey, int]:

@@ -122,10 +122,7 @@ def _pickups(
 ) -> tuple[list[datetime], Transit, Doorstep]:
     """When a leg may be picked up, one moment for each delay, and how it goes on from there."""
     site = context.network.site[leg.site]
-    lane = next(
-        lane for lane in context.lanes(order.region)
-        if lane.site.site == leg.site and lane.service.service == leg.service
-    )  # fmt: skip
+    lane = context.lane(order.region, leg.site, leg.service)
     pickups = [
         pickup_at(site, ready_at(site, due, delay), lane.service.pickup_days)
         for delay in context.incoming.delays
