@@ -36,6 +36,20 @@ class Asked:
     deal: Deal
 
 
+def held_of(
+    asked: Asked, availability: Availability, context: PlanningContext
+) -> NDArray[np.int64]:
+    """Returns the units that an order may take, by [site, customs, want]."""
+    held = [
+        [
+            [max(availability.get((site, want.item.item, customs), 0), 0) for want in asked.wants]
+            for customs in CUSTOMS
+        ]
+        for site in context.rates.sites
+    ]
+    return np.array(held, dtype=np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Crowd:
     """Orders with the same numbers of units, and everything that their bundles cost.
@@ -57,17 +71,8 @@ class Crowd:
         """Returns a crowd; raises `ValueError` for orders of different numbers of units."""
         units = {tuple(want.units for want in each.wants) for each in asked}
         (shape,) = units
-        held = [
-            max(availability.get((site, want.item.item, customs), 0), 0)
-            for each in asked
-            for site in context.rates.sites
-            for customs in CUSTOMS
-            for want in each.wants
-        ]
-        grid = np.array(held, dtype=np.int64)
-        return cls(
-            context, asked, splits_of(shape), grid.reshape(len(asked), -1, len(CUSTOMS), len(shape))
-        )
+        held = np.stack([held_of(each, availability, context) for each in asked])
+        return cls(context, asked, splits_of(shape), held)
 
     # Orders
 

@@ -6,7 +6,7 @@ from core.errors import BadInput, Problem
 from routing.fulfillment.choice import choose
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.cost import Costing
-from routing.fulfillment.crowd import CUSTOMS, Asked, Crowd
+from routing.fulfillment.crowd import CUSTOMS, Asked, Crowd, held_of
 from routing.fulfillment.departures import moment
 from routing.fulfillment.legs import NO_ROUTE, NO_SPLIT, NO_STOCK, Answer, plan_of
 from routing.fulfillment.options import Deal, Way, way_of, ways_of
@@ -127,12 +127,9 @@ def _way(crowd: Crowd, order: int, row: int, service: int) -> Way:
 
 def _searched(asked: Asked, availability: Availability, context: PlanningContext) -> Plan:
     """The plan of one order by search, where it is too large for the exact choice."""
-    crowd = Crowd.of([asked], availability, context)
-    answer = Answer(asked, Costing(asked.wants, (), context), None, (), crowd.held[0], 0, 0.0)
-    ways, _ = ways_of(asked.order, asked.wants, answer.availability, context, asked.wishes)
+    ways, _ = ways_of(asked.order, asked.wants, availability, context, asked.wishes)
     costing = Costing(asked.wants, ways, context)
     found = search(costing, asked.wishes.allow_split, asked.wishes.effort)
-    answer = Answer(
-        asked, costing, found.best, found.covered, crowd.held[0], found.considered, found.gap
-    )
+    held = held_of(asked, availability, context)
+    answer = Answer(asked, costing, found.best, found.covered, held, found.considered, found.gap)
     return plan_of(answer, rejected_search(found))

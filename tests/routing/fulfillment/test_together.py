@@ -1,6 +1,7 @@
 """Orders planned together are planned as if each were the only one."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.benchmarks.brands import business, orders
 from carriers.services import Service
+from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.crowd import Crowd
 from routing.fulfillment.departures import moment, pickups, ticks
 from routing.fulfillment.document import document_of
 from routing.fulfillment.duties import Regimes
 from routing.fulfillment.options import refusal, ways_of
+from routing.fulfillment.order import Wishes
 from routing.fulfillment.planning import asked_of, plan, plan_many
 from routing.landed_cost.cost import (
     Consignment,
@@ -28,7 +32,7 @@ from tests.routing.fulfillment.scenes import scene
 from warehouses.calendars import pickup_at
 
 ORDERS = 50
-"""Orders of each random brand; `ENTREPOT_TOGETHER_ORDERS=10000` tests as many as the issue asks."""
+"""Orders of each random brand; `ENTREPOT_TOGETHER_ORDERS=10000` is a long run."""
 
 SEEDS = range(int(os.environ.get("ENTREPOT_TOGETHER_ORDERS", "400")) // ORDERS)
 
@@ -40,6 +44,20 @@ def test_together_gives_the_plans_of_one_at_a_time(seed: int) -> None:
     alone = [plan(order, made.stock, made.context, wishes) for order, wishes in made.orders]
     assert together == alone
     assert [document_of(one) for one in together] == [document_of(one) for one in alone]
+
+
+def test_an_order_of_many_lines_is_planned_in_little_memory() -> None:
+    """Forty lines have more bundles than could ever be numbered; their plan is searched for."""
+    of = business(0)
+    context = PlanningContext.of(of.brand)
+    small, large = orders(np.random.default_rng(0), of, 2, 40)
+    lines = tuple(replace(line, quantity=3) for line in large.lines)
+    alone = plan(replace(large, lines=lines), of.stock, context)
+    assert alone.legs
+    assert sum(alone.units.values()) + sum(one.quantity for one in alone.unserved) == 120
+    assert alone.decision.rejected
+    several = [(small, Wishes()), (replace(large, lines=lines), Wishes())]
+    assert plan_many(several, of.stock, context)[1] == alone
 
 
 def test_no_orders_give_no_plans() -> None:
