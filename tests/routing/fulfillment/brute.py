@@ -315,9 +315,9 @@ class Brute:
 
     def _spread(self, ways: list[Way], at: int) -> Iterator[tuple[int, ...]]:
         """Every division of an item's units among ways, [way]."""
-        for units in product(*(range(min(self.able(way, at), self.units[at]) + 1)
-                               for way in ways)):  # fmt: skip
-            if sum(units) <= self.units[at] and self._in_stock(ways, units, at):
+        most = [min(self.able(way, at), self.units[at]) for way in ways]
+        for units in _divided(most, self.units[at]):
+            if self._in_stock(ways, units, at):
                 yield units
 
     def _in_stock(self, ways: list[Way], units: tuple[int, ...], at: int) -> bool:
@@ -335,3 +335,13 @@ def _normal(at: float) -> float:
 def _week(weeks: tuple[date, ...], at: datetime) -> int:
     """The week that holds a moment; the last one has no end."""
     return min((at.date() - weeks[0]).days // 7, len(weeks) - 1)
+
+
+def _divided(most: list[int], units: int) -> Iterator[tuple[int, ...]]:
+    """Every division of up to so many units among ways that take so many each."""
+    if not most:
+        yield ()
+        return
+    for taken in range(min(most[0], units) + 1):
+        for rest in _divided(most[1:], units - taken):
+            yield (taken, *rest)

@@ -18,7 +18,7 @@ from tests.routing.fulfillment.brute import Brute
 from tests.routing.fulfillment.scenes import Scene, scene
 
 ORDERS = 10
-"""Orders of each random brand; `ENTREPOT_ORACLE_ORDERS=2000` tests as many as the issue asks."""
+"""Orders of each random brand; `ENTREPOT_ORACLE_ORDERS=2000` is a long run."""
 
 SEEDS = range(int(os.environ.get("ENTREPOT_ORACLE_ORDERS", "200")) // ORDERS)
 
