@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from functools import cache
 
-from babel.numbers import format_currency, get_currency_precision, list_currencies
+import numpy as np
+from babel.numbers import get_currency_precision, get_currency_symbol, list_currencies
+from numpy.typing import NDArray
 
 from core.errors import BadInput
 
@@ -17,6 +19,11 @@ _PLAIN, _CLEAR = 1e9, 0.499
 def currencies() -> frozenset[str]:
     """Returns every ISO 4217 code that the system accepts."""
     return frozenset(list_currencies())
+
+
+@cache
+def _symbol(currency: str) -> str:
+    return get_currency_symbol(currency, locale="en")
 
 
 @cache
@@ -78,7 +85,21 @@ class Money:
         return {"amount": self.minor, "currency": self.currency}
 
     def __str__(self) -> str:
-        return format_currency(self.amount, self.currency, locale="en")
+        digits = exponent(self.currency)
+        whole, part = divmod(abs(self.minor), 10**digits)
+        decimals = f".{part:0{digits}d}" if digits else ""
+        sign = "-" if self.minor < 0 else ""
+        return f"{sign}{_symbol(self.currency)}{whole:,}{decimals}"
+
+
+def minor_units(amounts: NDArray[np.float64], currency: str) -> NDArray[np.int64]:
+    """Returns amounts in major units as `Money.of` rounds each of them; raises `BadInput` too."""
+    scaled = amounts * 10 ** exponent(currency)
+    minor = np.rint(scaled)
+    plain = (np.abs(amounts) < _PLAIN) & (np.abs(scaled - minor) < _CLEAR)
+    for at in np.argwhere(~plain).tolist():
+        minor[tuple(at)] = Money.of(float(amounts[tuple(at)]), currency).minor
+    return np.asarray(minor, dtype=np.int64)
 
 
 def apportioned(parts: Sequence[Decimal], currency: str) -> list[Money]:

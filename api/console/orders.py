@@ -13,6 +13,7 @@ from api.console.views import units_by_site
 from api.services.fulfillment import show_plan
 from core.brand import Brand
 from core.money import Money
+from routing.fulfillment.options import label_of
 from routing.fulfillment.records import PlanRecord
 
 ROWS_SHOWN = 100
@@ -105,8 +106,10 @@ def plan_page(session: Session, plan: str, now: datetime) -> PlanPage:
     weighed = Money(sum(term.minor for term in terms.values()), currency)
     lost = decision["rejected"]
     most = max([weighed.minor, *(one["cost"]["amount"] for one in lost if one["cost"])])
-    chosen = " + ".join(f"{leg['site']} {leg['service']} {leg['customs_route']}"
-                        for leg in document["legs"])  # fmt: skip
+    chosen = " + ".join(
+        label_of(leg["site"], leg["service"], leg["customs_route"], leg["customs"])
+        for leg in document["legs"]
+    )
     priced = [Option(chosen, True, weighed, None, _parts(terms, most), "")] if chosen else []
     priced += [_option(one, weighed, most) for one in lost if one["cost"]]
     used = [part for part in terms if any(part in option.parts for option in priced)]

@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.fulfillment.bills import Loads
+from routing.fulfillment.bundles import Bundles
 from routing.fulfillment.crowd import Crowd
 from routing.fulfillment.splits import Splits
 
@@ -36,13 +38,24 @@ class Choice:
     """The cheapest options of a crowd.
 
     `target` is the bundle that each order gets, `cost` its full cost, `sent` what leaves where;
-    `considered` counts the bundles that were priced for each order.
+    `considered` counts the bundles that were priced for each order. `loads` are all of `sent` by
+    order. `alone`, by [row, service], is what one way would cost that serves the target by itself;
+    infinite where it cannot.
     """
 
     target: Places
     cost: Floats
     sent: tuple[tuple[Sent, ...], ...]
     considered: Places
+    loads: Loads
+    alone: Floats
+    price: Floats
+    parcels: Floats
+
+    def load_alone(self, crowd: Crowd, option: Places, row: Places, service: Places) -> Loads:
+        """Returns targets that leave by one way each."""
+        price, parcels = self.price[row, service], self.parcels[row, service]
+        return Loads(option, row, service, self.target[crowd.order[row]], price, parcels)
 
 
 def choose(crowd: Crowd) -> Choice:
@@ -50,10 +63,8 @@ def choose(crowd: Crowd) -> Choice:
 
     An order that may not be split is served by the one service of one source that serves most.
     """
-    if not len(crowd.order):
-        none = np.zeros(len(crowd.asked), dtype=np.intp)
-        return Choice(none, np.zeros(len(crowd.asked)), tuple(() for _ in crowd.asked), none)
-    alone = _Alone.of(crowd)
+    bundles = Bundles(crowd)
+    alone = _Alone.of(bundles)
     counts = np.isfinite(alone.cost[:, :, 1:]).sum(axis=(1, 2))
     considered = np.bincount(crowd.order, counts, len(crowd.asked)).astype(np.intp)
     target, cost = np.zeros(len(crowd.asked), dtype=np.intp), np.zeros(len(crowd.asked))
@@ -61,31 +72,50 @@ def choose(crowd: Crowd) -> Choice:
     splittable = np.array([each.wishes.allow_split for each in crowd.asked])
     for order in np.flatnonzero(~splittable).tolist():
         target[order], cost[order], sent[order] = _single(crowd, alone, order)
-    if splittable.any():
+    if splittable.any() and len(crowd.order):
         covered = _covered(crowd)
         target[splittable] = covered[splittable]
-        tables = _Tables.of(crowd, alone, exact=False)
+        tables = _Tables.of(bundles, alone, exact=False)
         for order, found in zip(
             np.flatnonzero(splittable).tolist(), tables.best(covered, splittable), strict=True
         ):
             cost[order], sent[order] = found
-    some = target > 0
-    cost[some] -= crowd.context.weights.split_cost  # the first parcel is no split
-    return Choice(target, cost, tuple(sent), considered)
+    cost[target > 0] -= crowd.context.weights.split_cost  # the first parcel is no split
+    return _choice(bundles, alone, target, cost, sent, considered)
+
+
+def _choice(
+    bundles: Bundles,
+    alone: "_Alone",
+    target: Places,
+    cost: Floats,
+    sent: Sequence[tuple[Sent, ...]],
+    considered: Places,
+) -> Choice:
+    crowd, (price, parcels) = bundles.crowd, bundles.shipping
+    leaves = [(order, one.row, one.service, one.bundle)
+              for order, all_sent in enumerate(sent) for one in all_sent]  # fmt: skip
+    option, row, service, bundle = np.array(leaves, dtype=np.intp).reshape(-1, 4).T
+    at, wanted = (row, service, bundle), target[crowd.order]
+    at_target = np.arange(len(wanted)), slice(None), wanted
+    return Choice(
+        target, cost, tuple(sent), considered,
+        Loads(option, *at, price=price[at], parcels=parcels[at]),
+        alone.cost[at_target], price[at_target], parcels[at_target],
+    )  # fmt: skip
 
 
 def _covered(crowd: Crowd) -> Places:
     """The bundle of all units that can be served at all."""
-    units = np.zeros((len(crowd.asked), crowd.splits.bundles.shape[1]), dtype=np.int64)
-    np.add.at(units, crowd.order, crowd.usable)
-    return crowd.splits.number(np.minimum(units, crowd.splits.bundles[-1]))
+    units = np.zeros(crowd.wanted.shape, dtype=np.int64)
+    np.add.at(units, crowd.order, crowd.takes.max(axis=1))
+    return crowd.splits.number(np.minimum(units, crowd.wanted))
 
 
 def _single(crowd: Crowd, alone: "_Alone", order: int) -> tuple[int, float, tuple[Sent, ...]]:
     """The cheapest service that alone serves the most units of an order."""
-    rows = np.flatnonzero(crowd.order == order)
-    stock = np.where(crowd.refuses[rows], 0, crowd.stock[rows, np.newaxis])
-    units = np.minimum(stock, crowd.splits.bundles[-1])
+    rows = np.arange(crowd.begins[order], crowd.begins[order + 1])
+    units = np.minimum(crowd.takes[rows], crowd.wanted[order])
     most = units.sum(axis=2) == units.sum(axis=2).max(initial=0)
     bundle = crowd.splits.number(units)
     cost = np.take_along_axis(alone.cost[rows], bundle[..., np.newaxis], axis=2)[..., 0]
@@ -104,11 +134,14 @@ class _Alone:
     cost: Floats
 
     @classmethod
-    def of(cls, crowd: Crowd) -> "_Alone":
-        price, _ = crowd.shipping
-        charge, share = crowd.charges
-        at = crowd.group
-        return cls(crowd.lines + (1 + share[at])[:, np.newaxis] * price + charge[at][:, np.newaxis])
+    def of(cls, bundles: Bundles) -> "_Alone":
+        price, _ = bundles.shipping
+        charge, share = bundles.charges
+        at = bundles.crowd.group
+        cost = (1 + share[at])[:, np.newaxis] * price
+        cost += bundles.lines
+        cost += charge[at][:, np.newaxis]
+        return cls(cost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,33 +153,34 @@ class _Tables:
     answer rests on a floor is chosen again with true prices.
     """
 
-    crowd: Crowd
+    bundles: Bundles
     alone: _Alone
     cost: Floats
     divided: NDArray[np.bool_]
     floor: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, crowd: Crowd, alone: _Alone, exact: bool) -> "_Tables":
-        charge, share = crowd.charges
+    def of(cls, bundles: Bundles, alone: _Alone, exact: bool) -> "_Tables":
+        crowd, (charge, share) = bundles.crowd, bundles.charges
         first, splits = crowd.first, crowd.splits
+        least = np.where(bundles.open[crowd.order[first]], share, np.inf)[:, 1:].min(axis=1)
         whole = np.minimum.reduceat(alone.cost.min(axis=1), first, axis=0)
         if exact:
             parts = np.full(whole.shape, np.inf)
             for bundle in range(splits.count):
-                parts[:, bundle] = _within(crowd, share[:, bundle])[:, bundle]
+                parts[:, bundle] = _within(bundles, share[:, bundle])[:, bundle]
         else:
-            parts = _within(crowd, share[:, 1:].min(axis=1))
+            parts = _within(bundles, least)
         parts = parts + charge
         better = _less(parts, whole)
-        floor = better & (share > share[:, 1:].min(axis=1)[:, np.newaxis]) & (not exact)
-        return cls(crowd, alone, np.where(better, parts, whole), better, floor)
+        floor = better & (share > least[:, np.newaxis]) & (not exact)
+        return cls(bundles, alone, np.where(better, parts, whole), better, floor)
 
     def best(
         self, target: Places, chosen: NDArray[np.bool_]
     ) -> Iterator[tuple[float, tuple[Sent, ...]]]:
         """Yields cost and option of each chosen order, for the bundles that they are to get."""
-        levels = _Levels(self._by_order, self.crowd.splits)
+        levels = _Levels(self._by_order, self.bundles.crowd.splits)
         for order in np.flatnonzero(chosen).tolist():
             if not target[order]:
                 yield 0.0, ()
@@ -161,41 +195,43 @@ class _Tables:
 
     def _again(self, order: int, target: Places) -> tuple[float, tuple[Sent, ...]]:
         """The answer of one order with true prices everywhere."""
-        crowd = self.crowd
-        own = Crowd(crowd.context, [crowd.asked[order]], crowd.splits, crowd.held[[order]])
+        crowd = self.bundles.crowd
+        own = Bundles(Crowd(crowd.context, [crowd.asked[order]], crowd.splits, crowd.held[[order]]))
         tables = _Tables.of(own, _Alone.of(own), exact=True)
         ((cost, sent),) = tables.best(target[[order]], np.array([True]))
-        begin = int(np.searchsorted(crowd.order, order))
+        begin = int(crowd.begins[order])
         return cost, tuple(Sent(begin + each.row, each.service, each.bundle) for each in sent)
 
     @cached_property
     def _begins(self) -> Places:
         """The first group of each order."""
-        orders = self.crowd.order[self.crowd.first]
-        return np.searchsorted(orders, np.arange(len(self.crowd.asked)))
+        crowd = self.bundles.crowd
+        return np.searchsorted(crowd.order[crowd.first], np.arange(len(crowd.asked)))
 
     @cached_property
     def _by_order(self) -> Floats:
         """The tables by [order, place among its groups, bundle]; infinite where there is none."""
-        orders = self.crowd.order[self.crowd.first]
+        crowd = self.bundles.crowd
+        orders = crowd.order[crowd.first]
         place = np.arange(len(orders)) - self._begins[orders]
-        shape = (len(self.crowd.asked), int(place.max(initial=0)) + 1, self.crowd.splits.count)
+        shape = (len(crowd.asked), int(place.max(initial=0)) + 1, crowd.splits.count)
         laid = np.full(shape, np.inf)
         laid[orders, place] = self.cost
         return laid
 
     def _sent(self, group: int, bundle: int) -> Iterator[Sent]:
         """What leaves by each service when a group sends a bundle."""
-        first = self.crowd.first
-        end = first[group + 1] if group + 1 < len(first) else len(self.crowd.order)
+        crowd = self.bundles.crowd
+        first = crowd.first
+        end = first[group + 1] if group + 1 < len(first) else len(crowd.order)
         rows = range(int(first[group]), int(end))
         if not self.divided[group, bundle]:
             cost = self.alone.cost[rows.start : rows.stop, :, bundle]
             row, service = divmod(int(cost.argmin()), cost.shape[1])
             yield Sent(rows[row], service, bundle)
             return
-        share = self.crowd.charges[1][group, bundle]
-        yield from _divided(self.crowd, rows, float(share), bundle)
+        share = self.bundles.charges[1][group, bundle]
+        yield from _divided(self.bundles, rows, float(share), bundle)
 
 
 def _less(parts: Floats, whole: Floats) -> NDArray[np.bool_]:
@@ -204,20 +240,16 @@ def _less(parts: Floats, whole: Floats) -> NDArray[np.bool_]:
     return np.asarray(parts < np.where(np.isfinite(whole), whole - _TOLERANCE * scale, np.inf))
 
 
-def _freighted(crowd: Crowd, share: Floats) -> Floats:
-    """Cost before customs by [row, service, bundle], given the share of freight of each row."""
-    return crowd.lines + (1 + share)[:, np.newaxis, np.newaxis] * crowd.shipping[0]
-
-
-def _within(crowd: Crowd, share: Floats) -> Floats:
+def _within(bundles: Bundles, share: Floats) -> Floats:
     """The least cost, before customs, of sending a bundle of a group in two loads or more."""
-    splits, first, group = crowd.splits, crowd.first, crowd.group
-    cost = _freighted(crowd, share[group])
+    splits, first, group = bundles.crowd.splits, bundles.crowd.first, bundles.crowd.group
+    cost = (1 + share[group])[:, np.newaxis, np.newaxis] * bundles.shipping[0]
+    cost += bundles.lines
     one, more = cost[:, 0], np.full(cost[:, 0].shape, np.inf)
     for service in range(1, cost.shape[1]):
         more = np.minimum(more, splits.least(np.minimum(one, more), cost[:, service]))
         one = np.minimum(one, cost[:, service])
-    more = np.where(_beyond(crowd), np.inf, more)
+    more = np.where(bundles.beyond, np.inf, more)
     second = np.setdiff1d(np.arange(len(group)), first)  # no group has three sources
     found = more[first]
     if len(second):
@@ -227,17 +259,13 @@ def _within(crowd: Crowd, share: Floats) -> Floats:
     return found
 
 
-def _beyond(crowd: Crowd) -> NDArray[np.bool_]:
-    """Whether a bundle is more than a source has, by [row, bundle]."""
-    return np.asarray((crowd.splits.bundles > crowd.stock[:, np.newaxis]).any(axis=2))
-
-
-def _divided(crowd: Crowd, rows: Sequence[int], share: float, bundle: int) -> Iterator[Sent]:
+def _divided(bundles: Bundles, rows: range, share: float, bundle: int) -> Iterator[Sent]:
     """The cheapest division of a bundle among the services of one or two sources."""
-    cost = _freighted(crowd, np.full(len(crowd.order), share))
-    beyond = _beyond(crowd)
-    tops = [_Chain.of(crowd.splits, cost[row], beyond[row]) for row in rows]
-    sources = _Chain.of(crowd.splits, [top.least for top in tops], np.zeros(len(beyond[0]), bool))
+    splits, own = bundles.crowd.splits, slice(rows.start, rows.stop)
+    cost = (1 + share) * bundles.shipping[0][own] + bundles.lines[own]
+    beyond = bundles.beyond[own]
+    tops = [_Chain.of(splits, *both) for both in zip(cost, beyond, strict=True)]
+    sources = _Chain.of(splits, [top.least for top in tops], np.zeros(len(beyond[0]), bool))
     for source, part in sources.shares(bundle):
         for service, load in tops[source].shares(part):
             yield Sent(rows[source], service, load)

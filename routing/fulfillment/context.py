@@ -18,6 +18,7 @@ from carriers.services import Service, services_of
 from core.brand import Brand, Weights
 from inventory.items import Catalog, Item
 from routing.allocation.prices import Prices
+from routing.fulfillment.duties import ROUTES, Regimes
 from routing.fulfillment.grids import Grids
 from routing.fulfillment.incoming import Incoming
 from routing.fulfillment.order import Availability
@@ -126,6 +127,14 @@ class PlanningContext:
     def shadows(self) -> Shadows:
         """The shadow prices, as arrays; sites in the order of the rate book."""
         return Shadows.of(self.prices, self.catalog, self.rates.sites, self.services)
+
+    @cached_property
+    def regimes(self) -> Regimes:
+        """The regimes of all regions on all routes, as arrays: routes by region."""
+        regions = self.network.regions
+        return Regimes.of(
+            [self.regime(each.country, route) for each in regions for route in ROUTES]
+        )
 
     @cached_property
     def region_at(self) -> Mapping[str, int]:

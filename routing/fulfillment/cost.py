@@ -50,14 +50,15 @@ class Bill:
 
     def terms(self) -> dict[str, float]:
         """Returns the terms by name."""
-        return {name: getattr(self, name) for name in _TERMS}
+        return {name: getattr(self, name) for name in TERMS}
 
     def money(self, currency: str) -> dict[str, Money]:
         """Returns the terms by name, in minor units."""
         return {name: money_of(term, currency) for name, term in self.terms().items()}
 
 
-_TERMS = tuple(term.name for term in fields(Bill))
+TERMS = tuple(term.name for term in fields(Bill))
+"""The names of the terms of a bill, in their order."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.landed_cost.regime import Regime
+from routing.landed_cost.regime import CustomsRoute, Regime
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+ROUTES: tuple[CustomsRoute, ...] = ("domestic", "bonded_release", "cross_border")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,7 @@ class Regimes:
         )
 
     def charges(
-        self, at: NDArray[np.intp], goods: Floats, categories: Floats, duty: Floats, freight: Floats
+        self, at: Places, goods: Floats, categories: Floats, duty: Floats, on_freight: Floats
     ) -> tuple[Floats, Floats]:
         """Returns what the brand bears at customs: a sum, and a share of the freight.
 
@@ -47,15 +50,40 @@ class Regimes:
         number of tariff categories, ad-valorem duty on the goods, and the ad-valorem rate on
         freight. The sum is duty and fees, with the tax that nobody recovers on all of it.
         """
-        tariff = self.abroad[at] & (goods > np.maximum(self.duty_relief, self.flat_duty_limit)[at])
-        flat = self.abroad[at] & (goods > self.duty_relief[at]) & ~tariff
-        owed = np.where(tariff, duty, np.where(flat, self.flat_duty[at] * categories, 0.0))
-        fees = self.fee_per_consignment[at] + self.fee_per_category[at] * categories
-        fees = np.where(goods > self.fee_limit[at], 0.0, fees)
-        taxed = self.abroad[at] & (goods > self.tax_relief[at])
-        tax = np.where(taxed, self.tax[at], 0.0)
-        share = np.where(tariff, freight, 0.0)
+        owed, share = self._duty(at, goods, categories, duty, on_freight)
+        fees, tax = self._fees(at, goods, categories), self._tax(at, goods)
         return owed + fees + tax * (goods + owed + fees), share + tax * (1 + share)
+
+    def terms(
+        self,
+        at: Places,
+        goods: Floats,
+        categories: Floats,
+        duty: Floats,
+        on_freight: Floats,
+        freight: Floats,
+    ) -> tuple[Floats, Floats, Floats]:
+        """Returns duty, tax that nobody recovers, and fees; `freight` and the rest as `charges`."""
+        owed, share = self._duty(at, goods, categories, duty, on_freight)
+        owed = owed + share * freight
+        fees = self._fees(at, goods, categories)
+        return owed, self._tax(at, goods) * (goods + freight + owed + fees), fees
+
+    def _duty(
+        self, at: Places, goods: Floats, categories: Floats, duty: Floats, on_freight: Floats
+    ) -> tuple[Floats, Floats]:
+        """Duty without that on freight, and the share of the freight."""
+        taxed = self.abroad[at] & (goods > self.duty_relief[at])
+        tariff = taxed & (goods > self.flat_duty_limit[at])
+        flat = np.where(taxed, self.flat_duty[at] * categories, 0.0)
+        return np.where(tariff, duty, flat), np.where(tariff, on_freight, 0.0)
+
+    def _fees(self, at: Places, goods: Floats, categories: Floats) -> Floats:
+        fees = self.fee_per_consignment[at] + self.fee_per_category[at] * categories
+        return np.where(self.abroad[at] & (goods <= self.fee_limit[at]), fees, 0.0)
+
+    def _tax(self, at: Places, goods: Floats) -> Floats:
+        return np.where(self.abroad[at] & (goods > self.tax_relief[at]), self.tax[at], 0.0)
 
 
 _LIMITS = (

@@ -15,6 +15,7 @@ from core.places import customs_territory
 from core.units import CM3_PER_M3
 from inventory.items import Catalog
 from routing.fulfillment.parcels import ROUNDING_KG
+from routing.landed_cost.cost import tariff_category
 from warehouses.network import Network
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,7 @@ class Grids:
 
     Cards are those of `LaneCard`, transit times those of `Transit`; a lane without a rate does not
     exist. `accepts` is shaped [item, service] and leaves the weight bands of lanes aside.
+    `category` numbers the tariff category of each item.
     """
 
     exists: NDArray[np.bool_]
@@ -48,6 +50,7 @@ class Grids:
     accepts: NDArray[np.bool_]
     weight_kg: Floats
     volume_m3: Floats
+    category: Places
 
     @classmethod
     def of(
@@ -92,6 +95,9 @@ class Grids:
             accepts=np.stack([_accepts(service, catalog) for service in services], axis=-1),
             weight_kg=catalog.weight_kg,
             volume_m3=catalog.volume_m3,
+            category=np.unique(
+                [tariff_category(item) for item in catalog.items], return_inverse=True
+            )[1],
         )  # fmt: skip
 
     @cached_property

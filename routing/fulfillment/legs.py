@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.money import Money
-from routing.fulfillment.cost import Bill, Costing, Load
-from routing.fulfillment.crowd import CUSTOMS, Asked
-from routing.fulfillment.options import refusal
-from routing.fulfillment.order import Availability, Order
+from routing.fulfillment.context import PlanningContext
+from routing.fulfillment.cost import Bill, Load
+from routing.fulfillment.crowd import CUSTOMS, Asked, Units
+from routing.fulfillment.options import Way, refusal
+from routing.fulfillment.order import Availability
 from routing.fulfillment.parcels import packed
 from routing.fulfillment.plan import (
     Cost,
@@ -26,12 +26,27 @@ from routing.fulfillment.plan import (
     Told,
     Unserved,
 )
-from routing.fulfillment.search import Priced
-from routing.fulfillment.wants import Want
-from routing.landed_cost.cost import Consignment, ConsignmentLine, LandedCost, LineCost, assess
+from routing.landed_cost.cost import (
+    BASIS,
+    ZERO,
+    Consignment,
+    ConsignmentLine,
+    LandedCost,
+    LineCost,
+    assess,
+)
 
 NO_STOCK, NO_ROUTE, NO_SPLIT = "no-stock", "no-route", "split-not-allowed"
 """Why units are not served: nobody holds them, nothing carries them, or only together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Goods that leave by one way, and the price of their parcels."""
+
+    way: Way
+    load: Load
+    shipping: float
 
 
 @dataclass(frozen=True)
@@ -39,21 +54,26 @@ class Answer:
     """What was chosen for an order, and what it could be chosen from.
 
     `covered` are the units of each want that are served, `held` the units that were available by
-    [site, customs, want]. The costing knows at least the ways of the best option.
+    [site, customs, want].
     """
 
     asked: Asked
-    costing: Costing
-    best: Priced | None
+    leaving: tuple[Leaving, ...]
+    bill: Bill
     covered: Sequence[int]
-    held: NDArray[np.int64]
+    held: Units
     considered: int
     gap: float
+
+    @property
+    def context(self) -> PlanningContext:
+        """What the order was planned with."""
+        return self.asked.deal.context
 
     @cached_property
     def availability(self) -> Availability:
         """The units that were available, as the planner was told them."""
-        sites, wants = self.costing.context.rates.sites, self.asked.wants
+        sites, wants = self.context.rates.sites, self.asked.wants
         found = np.argwhere(self.held > 0).tolist()
         return {
             (sites[site], wants[want].item.item, CUSTOMS[customs]): int(
@@ -63,14 +83,14 @@ class Answer:
         }
 
 
-Tell = Callable[[Answer], tuple[Rejected, ...]]
+Tell = Callable[[], tuple[Rejected, ...]]
 """Works out what was not chosen, and why."""
 
 
 def plan_of(answer: Answer, tell: Tell) -> Plan:
     """Returns the plan of an answer; what was not chosen is told when somebody asks."""
-    order, context = answer.asked.order, answer.costing.context
-    legs = _legs(order, answer.costing, answer.best) if answer.best else ()
+    order, context = answer.asked.order, answer.context
+    legs = _legs(answer)
     kept = prod(leg.delivery.probability for leg in legs) if legs else 0.0
     return Plan(
         order=order.order,
@@ -91,12 +111,12 @@ def _summed(costs: Sequence[Cost], currency: str) -> Cost:
 
 
 def _decision(answer: Answer, tell: Tell) -> Decision:
-    context = answer.costing.context
+    context = answer.context
     return Decision(
         considered=answer.considered,
         gap=answer.gap,
-        objective=(answer.best.bill if answer.best else Bill()).money(context.currency),
-        rejected=Told(partial(tell, answer)),
+        objective=answer.bill.money(context.currency),
+        rejected=Told(tell),
         prices_version=context.prices.version if context.prices else "",
         data_version=context.data_version,
         rules_date=context.rules_date.isoformat(),
@@ -106,45 +126,46 @@ def _decision(answer: Answer, tell: Tell) -> Decision:
 # Legs
 
 
-def _legs(order: Order, costing: Costing, best: Priced) -> tuple[Leg, ...]:
-    lines = _lines_by_way(order, costing.wants, best, costing.context.currency)
-    landed = _landed(costing, best)
-    return tuple(_leg(costing, way, load, lines[way], landed[way]) for way, load in best.loads)
+def _legs(answer: Answer) -> tuple[Leg, ...]:
+    lines, landed = _lines(answer), _landed(answer)
+    return tuple(
+        _leg(answer, each, own, charged)
+        for each, own, charged in zip(answer.leaving, lines, landed, strict=True)
+    )
 
 
-def _lines_by_way(
-    order: Order, wants: Sequence[Want], best: Priced, currency: str
-) -> dict[int, tuple[LegLine, ...]]:
-    """The order's lines by way: units of an item go to its lines in their order."""
-    left = {(way, wants[want].item.item): units for way, load in best.loads for want, units in load}
-    team = best.team
-    found: dict[int, list[LegLine]] = {way: [] for way in team}
-    for line in order.lines:
+def _lines(answer: Answer) -> list[tuple[LegLine, ...]]:
+    """The order's lines by what leaves: units of an item go to its lines in their order."""
+    wants, currency = answer.asked.wants, answer.context.currency
+    left = [{wants[want].item.item: units for want, units in each.load} for each in answer.leaving]
+    found: list[list[LegLine]] = [[] for _ in answer.leaving]
+    for line in answer.asked.order.lines:
         price = None if line.price is None else Money.of(line.price, currency)
         open_units = line.quantity
-        for way in team:
-            take = min(open_units, left.get((way, line.item), 0))
+        for at, units in enumerate(left):
+            take = min(open_units, units.get(line.item, 0))
             if take:
-                left[way, line.item] -= take
+                units[line.item] -= take
                 open_units -= take
-                found[way].append(LegLine(line.line, line.item, take, price))
-    return {way: tuple(lines) for way, lines in found.items()}
+                found[at].append(LegLine(line.line, line.item, take, price))
+    return [tuple(lines) for lines in found]
 
 
-Charged = tuple[LandedCost, Sequence[LineCost], float]
+Charged = tuple[LandedCost, Sequence[LineCost]]
 
 
-def _leg(costing: Costing, at: int, load: Load, lines: tuple[LegLine, ...], landed: Charged) -> Leg:
-    way, (customs, charged, shipping) = costing.ways[at], landed
+def _leg(answer: Answer, leaving: Leaving, lines: tuple[LegLine, ...], landed: Charged) -> Leg:
+    way, (customs, charged), wants = leaving.way, landed, answer.asked.wants
     units = sum(line.quantity for line in lines)
-    parcels = packed([costing.wants[want].of(taken) for want, taken in load], way.lane.card)
+    parcels = packed([wants[want].of(taken) for want, taken in leaving.load], way.lane.card)
+    weight = sum(wants[want].item.weight_kg * taken for want, taken in leaving.load)
     cost = Cost.of(
-        costing.context.currency,
-        shipping,
+        answer.context.currency,
+        leaving.shipping,
         way.lane.site.handling_cost * units,
-        sum((line.duty for line in charged), Decimal(0)),
-        sum((line.tax for line in charged), Decimal(0)),
-        sum((line.fees for line in charged), Decimal(0)),
+        sum((line.duty for line in charged), ZERO),
+        sum((line.tax for line in charged), ZERO),
+        sum((line.fees for line in charged), ZERO),
     )
     return Leg(
         site=way.lane.site.site,
@@ -157,51 +178,43 @@ def _leg(costing: Costing, at: int, load: Load, lines: tuple[LegLine, ...], land
         cost=cost,
         pickup_at=way.pickup_at,
         delivery=way.delivery,
-        carbon_kg=costing.carbon_kg(at, load),
+        carbon_kg=way.carbon_kg_per_kg * weight,
         basis=customs.basis,
         tax_recoverable=customs.recoverable,
         sources=customs.sources,
     )
 
 
-def _landed(costing: Costing, best: Priced) -> dict[int, Charged]:
-    """Landed cost of every way: of its whole consignment, its own lines, and its shipping."""
-    shipping = {way: costing.shipping(way, load)[0] for way, load in best.loads}
+def _landed(answer: Answer) -> list[Charged]:
+    """Landed cost of all that leaves: of its whole consignment, and of its own lines."""
     groups: dict[tuple[str, str], list[int]] = {}
-    for way in best.team:
-        groups.setdefault(costing.ways[way].consignment, []).append(way)
-    charged: dict[int, Charged] = {}
+    for at, each in enumerate(answer.leaving):
+        groups.setdefault(each.way.consignment, []).append(at)
+    charged: list[Charged] = [(_NOTHING, ()) for _ in answer.leaving]
     for group in groups.values():
-        if costing.ways[group[0]].route == "domestic":
-            nothing = _domestic(costing, group[0])
-            charged.update((way, (nothing, (), shipping[way])) for way in group)
+        regime = answer.leaving[group[0]].way.regime
+        if regime.route == "domestic":
             continue
-        consignment = _consignment(costing, best, group, sum(shipping[way] for way in group))
-        landed = assess(consignment, costing.ways[group[0]].regime, costing.context.tariffs)
-        for way in group:
-            own = [line for line in landed.lines if line.line == str(way)]
-            charged[way] = (landed, own, shipping[way])
+        landed = assess(_consignment(answer, group), regime, answer.context.tariffs)
+        for at in group:
+            charged[at] = landed, [line for line in landed.lines if line.line == str(at)]
     return charged
 
 
-def _domestic(costing: Costing, way: int) -> LandedCost:
-    """What customs take from goods that meet none: nothing, whatever they are."""
-    regime = costing.ways[way].regime
-    return assess(Consignment(regime.country, ()), regime, costing.context.tariffs)
+_NOTHING = LandedCost(ZERO, ZERO, ZERO, recoverable=True, lines=(), basis=BASIS["none"], sources=())
+"""What customs take from goods that meet none."""
 
 
-def _consignment(
-    costing: Costing, best: Priced, group: Sequence[int], freight: float
-) -> Consignment:
-    """Goods of some ways that reach customs together; their lines are named for their way."""
-    loads = dict(best.loads)
+def _consignment(answer: Answer, group: Sequence[int]) -> Consignment:
+    """Goods that reach customs together; their lines are named for the place of what leaves."""
+    wants, leaving = answer.asked.wants, answer.leaving
     lines = tuple(
-        ConsignmentLine(str(way), costing.wants[want].item, units, costing.wants[want].unit_value)
-        for way in group
-        for want, units in loads[way]
+        ConsignmentLine(str(at), wants[want].item, units, wants[want].unit_value)
+        for at in group
+        for want, units in leaving[at].load
     )
-    country = costing.ways[group[0]].regime.country
-    return Consignment(country, lines, Decimal(str(freight)))
+    freight = sum(leaving[at].shipping for at in group)
+    return Consignment(answer.asked.deal.region.country, lines, Decimal(str(freight)))
 
 
 # What is not served
@@ -232,7 +245,7 @@ def _why(answer: Answer, at: int) -> tuple[str, str]:
     want, region = answer.asked.wants[at], answer.asked.order.region
     held = answer.availability
     item = want.item.item
-    lanes = answer.costing.context.lanes(region)
+    lanes = answer.context.lanes(region)
     reasons = {lane: refusal(want.item, lane) for lane in lanes
                if any((lane.site.site, item, customs) in held for customs in CUSTOMS)}  # fmt: skip
     open_sites = {lane.site.site for lane, reason in reasons.items() if not reason}

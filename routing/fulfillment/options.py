@@ -18,6 +18,9 @@ from routing.landed_cost.regime import CustomsRoute, Regime, customs_route
 from warehouses.calendars import Doorstep
 from warehouses.network import Region
 
+NOT_HELD, NO_SERVICE = "no stock of any item ordered", "no service with a rate to the region"
+"""Why a site is no option at all."""
+
 _DAY = timedelta(days=1)
 
 
@@ -29,34 +32,62 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Way:
     """One way to send goods: a lane, the customs state they lie in, and the route they take.
 
-    Goods must arrive by `latest` to keep the promise. `stock` and `stock_price` are by want: units
-    that may travel this way, and the shadow price of one. `slot_price` and `kilo_price` are those
-    of packing a unit and of a kilogram in the bucket of the pickup. `lateness` and `carbon_price`
-    are prices of a unit and of a kilogram of CO2 equivalent.
+    `stock` is by want: units that may travel this way.
     """
 
+    deal: "Deal"
     lane: Lane
     customs: str
     route: CustomsRoute
     regime: Regime
     pickup_at: datetime
-    door: Doorstep
-    latest: datetime
-    lateness: float
+    wants: Sequence[Want]
     stock: tuple[int, ...]
-    stock_price: tuple[float, ...]
-    slot_price: float
-    kilo_price: float
-    carbon_price: float
 
     @cached_property
     def delivery(self) -> Delivery:
         """When the goods are handed over, and whether that keeps the promise."""
-        return delivery_before(self.pickup_at, self.lane.transit, self.door, self.latest)
+        return delivery_before(
+            self.pickup_at, self.lane.transit, self.deal.door, self.deal.latest
+        )  # fmt: skip
+
+    @cached_property
+    def lateness(self) -> float:
+        """The price of the lateness of a unit."""
+        days = self.lane.transit.expected_late_days((self.deal.latest - self.pickup_at) / _DAY)
+        return days * self.deal.context.weights.lateness_cost_per_day
+
+    @property
+    def carbon_price(self) -> float:
+        """The price of a kilogram of CO2 equivalent."""
+        return self.deal.carbon_price
+
+    @cached_property
+    def stock_price(self) -> tuple[float, ...]:
+        """The shadow price of one unit of each want."""
+        context, site = self.deal.context, self.lane.site.site
+        return tuple(
+            context.stock_price(want.item.item, site, self.deal.placed) for want in self.wants
+        )
+
+    @cached_property
+    def slot_price(self) -> float:
+        """The shadow price of packing a unit in the bucket of the pickup."""
+        return self.deal.context.slot_price(self.lane.site.site, self._sent)
+
+    @cached_property
+    def kilo_price(self) -> float:
+        """The shadow price of a kilogram in the bucket of the pickup."""
+        names = self.lane.site.site, self.lane.service.service
+        return self.deal.context.kilo_price(*names, self._sent)
+
+    @cached_property
+    def _sent(self) -> int:
+        return self.deal.context.price_bucket(self.pickup_at)
 
     @cached_property
     def unit_price(self) -> tuple[float, ...]:
@@ -84,7 +115,15 @@ class Way:
     @property
     def label(self) -> str:
         """The name of the way in a decision record."""
-        return f"{self.lane.site.site} {self.lane.service.service} {self.route}"
+        return label_of(
+            self.lane.site.site, self.lane.service.service, self.route, self.customs
+        )  # fmt: skip
+
+
+def label_of(site: str, service: str, route: CustomsRoute, customs: str) -> str:
+    """Returns the name of a way; goods in bond that are sent abroad are told from free ones."""
+    bond = " from bond" if customs == "bonded" and route == "cross_border" else ""
+    return f"{site} {service} {route}{bond}"
 
 
 def promised_by(order: Order, context: PlanningContext) -> datetime:
@@ -123,7 +162,7 @@ def ways_of(
     refusals: list[Refusal] = []
     for lane in lanes:
         held = _held(lane, wants, availability)
-        why = [refusal(want.item, lane) for want in wants]
+        why = [refusal(want.item, lane) for want in wants] if held else []
         found = [
             way_of(
                 deal, lane, customs, picked[lane.site.site, lane.service.service], wants,
@@ -183,9 +222,9 @@ def _without_stock(
             for customs in ("free", "bonded")
         )
         if not holds:
-            yield Refusal(site.site, "no stock of any item ordered")
+            yield Refusal(site.site, NOT_HELD)
         elif site.site not in reached:
-            yield Refusal(site.site, "no service with a rate to the region")
+            yield Refusal(site.site, NO_SERVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,25 +262,10 @@ def way_of(
     stock: Sequence[int],
 ) -> Way:
     """Returns the way of goods that lie in a customs state and leave by a lane at a moment."""
-    context, site = deal.context, lane.site.site
-    sent = context.price_bucket(pickup)
-    route = customs_route(lane.site.country, deal.region.country, customs)
-    late_days = lane.transit.expected_late_days((deal.latest - pickup) / _DAY)
-    return Way(
-        lane=lane,
-        customs=customs,
-        route=route,
-        regime=context.regime(deal.region.country, route),
-        pickup_at=pickup,
-        door=deal.door,
-        latest=deal.latest,
-        lateness=late_days * context.weights.lateness_cost_per_day,
-        stock=tuple(stock),
-        stock_price=tuple(context.stock_price(want.item.item, site, deal.placed) for want in wants),
-        slot_price=context.slot_price(site, sent),
-        kilo_price=context.kilo_price(site, lane.service.service, sent),
-        carbon_price=deal.carbon_price,
-    )
+    country = deal.region.country
+    route = customs_route(lane.site.country, country, customs)
+    regime = deal.context.regime(country, route)
+    return Way(deal, lane, customs, route, regime, pickup, wants, tuple(stock))
 
 
 def carbon_price(context: PlanningContext, wishes: Wishes) -> float:

@@ -1,15 +1,16 @@
 """The plan of one order: legs, promise, landed cost, what is not served, and why it is so."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import overload
 
 from core.money import Money
 from routing.fulfillment.parcels import Parcel
 from routing.fulfillment.promise import Delivery
+from routing.landed_cost.regime import CustomsRoute
 
 COSTS = ("shipping", "handling", "duty", "tax", "fees")
 """Terms of the landed cost, in the order in which they are shown."""
@@ -57,7 +58,12 @@ class Cost:
 
 def money_of(amount: Decimal | float, currency: str) -> Money:
     """Returns an amount in minor units; most terms of most orders are 0."""
-    return Money.of(amount, currency) if amount else Money(0, currency)
+    return Money.of(amount, currency) if amount else _nothing(currency)
+
+
+@cache
+def _nothing(currency: str) -> Money:
+    return Money(0, currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Leg:
     service: str
     carrier: str
     customs: str
-    customs_route: str
+    customs_route: CustomsRoute
     lines: tuple[LegLine, ...]
     parcels: tuple[Parcel, ...]
     cost: Cost
@@ -93,7 +99,10 @@ class Unserved:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An option that lost; `cost` is its full cost and `terms` its parts, where it was priced."""
+    """An option that lost; `cost` is its full cost and `terms` its parts, where it was priced.
+
+    Terms of 0 are left out.
+    """
 
     option: str
     cost: Money | None
@@ -116,6 +125,9 @@ class Told(Sequence[Rejected]):
 
     def __len__(self) -> int:
         return len(self._told)
+
+    def __iter__(self) -> Iterator[Rejected]:
+        return iter(self._told)
 
     @overload
     def __getitem__(self, at: int) -> Rejected: ...

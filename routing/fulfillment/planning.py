@@ -1,19 +1,23 @@
 """Planning orders: the exact choice or the search, and the plan that tells all of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
 
 from core.errors import BadInput, Problem
-from routing.fulfillment.choice import choose
+from routing.fulfillment.bills import terms_of
+from routing.fulfillment.choice import Choice, choose
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.cost import Costing
+from routing.fulfillment.cost import Bill, Costing
 from routing.fulfillment.crowd import CUSTOMS, Asked, Crowd, held_of
 from routing.fulfillment.departures import moment
-from routing.fulfillment.legs import NO_ROUTE, NO_SPLIT, NO_STOCK, Answer, plan_of
-from routing.fulfillment.options import Deal, Way, way_of, ways_of
+from routing.fulfillment.legs import NO_ROUTE, NO_SPLIT, NO_STOCK, Answer, Leaving, plan_of
+from routing.fulfillment.lost import Lost
+from routing.fulfillment.options import Deal, way_of, ways_of
 from routing.fulfillment.order import Availability, Order, Wishes
 from routing.fulfillment.plan import Plan
-from routing.fulfillment.record import rejected_choice, rejected_search
-from routing.fulfillment.search import Priced, search
+from routing.fulfillment.record import rejected_search
+from routing.fulfillment.search import search
 from routing.fulfillment.splits import divisions
 from routing.fulfillment.wants import wants_of
 
@@ -22,6 +26,9 @@ __all__ = ["NO_ROUTE", "NO_SPLIT", "NO_STOCK", "plan", "plan_many"]
 _DEFAULT_WISHES = Wishes()
 _TOGETHER = 250_000
 """Divisions that are priced at once: keeps the arrays of a crowd within some megabytes."""
+
+_FEW = 60_000
+"""Divisions of a crowd of several shapes: so many take no longer than another crowd would."""
 
 
 def plan(
@@ -49,22 +56,45 @@ def plan_many(
     faster than one by one. Raises `BadInput` for a region or item that the brand lacks.
     """
     asked = [asked_of(order, wishes, context) for order, wishes in orders]
-    shapes: dict[tuple[int, ...], list[int]] = {}
     plans: dict[int, Plan] = {}
+    small: list[int] = []
     for at, each in enumerate(asked):
-        units = tuple(want.units for want in each.wants)
-        if divisions(units) <= each.wishes.effort.options:
-            shapes.setdefault(units, []).append(at)
+        if divisions(_shape(each)) <= each.wishes.effort.options:
+            small.append(at)
         else:
             plans[at] = _searched(each, availability, context)
-    for units, places in shapes.items():
-        sources = len(CUSTOMS) * len(context.rates.sites)
-        together = max(1, _TOGETHER // (divisions(units) * sources))
-        for begin in range(0, len(places), together):
-            some = places[begin : begin + together]
-            crowd = Crowd.of([asked[at] for at in some], availability, context)
-            plans.update(zip(some, _chosen(crowd), strict=True))
+    for places in _crowds(asked, small, len(CUSTOMS) * len(context.rates.sites)):
+        crowd = Crowd.of([asked[at] for at in places], availability, context)
+        plans.update(zip(places, _chosen(crowd), strict=True))
     return [plans[at] for at in range(len(asked))]
+
+
+def _shape(asked: Asked) -> tuple[int, ...]:
+    return tuple(want.units for want in asked.wants)
+
+
+def _crowds(asked: Sequence[Asked], places: Sequence[int], sources: int) -> Iterator[Sequence[int]]:
+    """Yields orders that are planned together: of as many wants, and of one shape where many.
+
+    A crowd of several shapes prices bundles that some of its orders do not want; a crowd for every
+    shape costs as much as dozens of orders. Few orders are better off with the former.
+    """
+    by_wants: dict[int, list[int]] = {}
+    for at in places:
+        by_wants.setdefault(len(asked[at].wants), []).append(at)
+    for some in by_wants.values():
+        most = tuple(
+            max(column) for column in zip(*(_shape(asked[at]) for at in some), strict=True)
+        )
+        if divisions(most) * len(some) * sources <= _FEW:
+            yield some
+            continue
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for at in some:
+            shapes.setdefault(_shape(asked[at]), []).append(at)
+        for shape, own in shapes.items():
+            together = max(1, _TOGETHER // (divisions(shape) * sources))
+            yield from (own[at : at + together] for at in range(0, len(own), together))
 
 
 def asked_of(order: Order, wishes: Wishes, context: PlanningContext) -> Asked:
@@ -91,45 +121,61 @@ def _check(order: Order, context: PlanningContext) -> None:
 def _chosen(crowd: Crowd) -> list[Plan]:
     """The plans of a crowd by the exact choice."""
     choice = choose(crowd)
-    plans = []
-    for at, asked in enumerate(crowd.asked):
-        sent = choice.sent[at]
-        ways = tuple(_way(crowd, at, each.row, each.service) for each in sent)
-        bundles = [crowd.splits.bundles[each.bundle].tolist() for each in sent]
-        loads = tuple(
-            (way, tuple((want, units) for want, units in enumerate(bundle) if units))
-            for way, bundle in enumerate(bundles)
+    terms = terms_of(crowd, choice.loads, len(crowd.asked))
+    lost = Lost(crowd, choice, terms)
+    leaving = iter(_leaving(crowd, choice))
+    bills = terms.tolist()
+    return [
+        plan_of(
+            Answer(
+                asked=asked,
+                leaving=tuple(islice(leaving, len(choice.sent[at]))),
+                bill=Bill(*bills[at]),
+                covered=crowd.splits.bundles[choice.target[at]].tolist(),
+                held=crowd.held[at],
+                considered=int(choice.considered[at]),
+                gap=0.0,
+            ),
+            partial(lost.of, at),
         )
-        costing = Costing(asked.wants, ways, crowd.context)
-        bill = costing.bill(loads)
-        answer = Answer(
-            asked=asked,
-            costing=costing,
-            best=Priced(loads, bill, bill.total) if loads else None,
-            covered=tuple(crowd.splits.bundles[choice.target[at]].tolist()),
-            held=crowd.held[at],
-            considered=int(choice.considered[at]),
-            gap=0.0,
-        )
-        plans.append(plan_of(answer, rejected_choice))
-    return plans
+        for at, asked in enumerate(crowd.asked)
+    ]
 
 
-def _way(crowd: Crowd, order: int, row: int, service: int) -> Way:
-    context, asked, site = crowd.context, crowd.asked[order], int(crowd.site[row])
-    lane = context.lane(
-        asked.order.region, context.rates.sites[site], context.services[service].service
-    )
-    pickup = moment(int(crowd.pickups[order, site, service]))
-    stock = crowd.takes[row][service]
-    return way_of(asked.deal, lane, CUSTOMS[int(crowd.customs[row])], pickup, asked.wants, stock)
+def _leaving(crowd: Crowd, choice: Choice) -> Iterator[Leaving]:
+    """All that leaves, by order."""
+    context, loads = crowd.context, choice.loads
+    site = crowd.site[loads.row]
+    pickup = crowd.pickups[loads.option, site, loads.service]
+    bundles = crowd.splits.bundles[loads.bundle]
+    for order, at, customs, service, picked, bundle, price in zip(
+        *(each.tolist() for each in (
+            loads.option, site, crowd.customs[loads.row], loads.service, pickup, bundles,
+            loads.price,
+        )),
+        strict=True,
+    ):  # fmt: skip
+        asked = crowd.asked[order]
+        name, by = context.rates.sites[at], context.services[service].service
+        lane = context.lane(asked.order.region, name, by)
+        way = way_of(asked.deal, lane, CUSTOMS[customs], moment(picked), asked.wants, bundle)
+        yield Leaving(way, tuple((at, n) for at, n in enumerate(bundle) if n), price)
 
 
 def _searched(asked: Asked, availability: Availability, context: PlanningContext) -> Plan:
     """The plan of one order by search, where it is too large for the exact choice."""
-    ways, _ = ways_of(asked.order, asked.wants, availability, context, asked.wishes)
+    ways, refusals = ways_of(asked.order, asked.wants, availability, context, asked.wishes)
     costing = Costing(asked.wants, ways, context)
     found = search(costing, asked.wishes.allow_split, asked.wishes.effort)
-    held = held_of(asked, availability, context)
-    answer = Answer(asked, costing, found.best, found.covered, held, found.considered, found.gap)
-    return plan_of(answer, rejected_search(found))
+    loads = found.best.loads if found.best else ()
+    answer = Answer(
+        asked=asked,
+        leaving=tuple(Leaving(ways[at], load, costing.shipping(at, load)[0])
+                      for at, load in loads),
+        bill=found.best.bill if found.best else Bill(),
+        covered=found.covered,
+        held=held_of([asked], availability, context)[0],
+        considered=found.considered,
+        gap=found.gap,
+    )  # fmt: skip
+    return plan_of(answer, partial(rejected_search, costing, found, refusals))

@@ -1,118 +1,77 @@
-"""The decision record: which options lost, what each would have cost, and through which terms."""
+"""The decision record of a search: which options lost, what each would have cost, and why."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from core.money import Money
-from routing.fulfillment.choice import choose
-from routing.fulfillment.cost import Costing, Load
-from routing.fulfillment.crowd import Crowd
-from routing.fulfillment.legs import Answer
-from routing.fulfillment.options import Refusal, Way, refusal, ways_of
+from inventory.items import Item
+from routing.fulfillment.context import Lane
+from routing.fulfillment.cost import Costing
+from routing.fulfillment.options import Refusal, refusal
 from routing.fulfillment.plan import Rejected
 from routing.fulfillment.search import Found, Priced
 
-_SHOWN_OPTIONS, _SHOWN_REASONS = 12, 3
+SHOWN_OPTIONS = 12
+"""The cheapest of the options that lost are told with their cost."""
+
+SHOWN_REASONS = 3
+"""Items that are named where an option is short of several."""
 
 
-def rejected_choice(answer: Answer) -> tuple[Rejected, ...]:
-    """Returns what lost against an exact choice.
-
-    Every way that alone serves as much, and, where several legs won, the cheapest option without
-    each of their sites; then the ways that alone serve less, and what cannot serve at all.
-    """
-    asked, context = answer.asked, answer.costing.context
-    ways, refusals = ways_of(
-        asked.order, asked.wants, answer.availability, context, asked.wishes
-    )  # fmt: skip
-    costing = Costing(asked.wants, ways, context)
-    whole = tuple((want, units) for want, units in enumerate(answer.covered) if units)
-    able = [
-        way for way in range(len(ways))
-        if all(ways[way].stock[want] >= units for want, units in whole)
-    ]  # fmt: skip
-    options = [_priced(costing, way, whole) for way in able] if whole else []
-    if answer.best and len(answer.best.loads) > 1:
-        options.extend(_without(answer, costing))
-    short = [way for way in range(len(ways)) if way not in able]
-    best = _same(answer, costing)
+def rejected_search(
+    costing: Costing, found: Found, refusals: Sequence[Refusal]
+) -> tuple[Rejected, ...]:
+    """Returns what lost against the best option of a search."""
     return (
-        *_dearer_options(costing, best, sorted(options, key=lambda one: (one.cost, one.loads))),
-        *_short_ways(costing, answer.covered, short),
-        *_refused(refusals),
+        *_dearer_options(costing, found),
+        *_short_ways(costing, found.covered, [way for way, _ in found.short]),
+        *(Rejected(each.option, None, each.reason) for each in refusals),
     )
 
 
-def rejected_search(found: Found) -> Callable[[Answer], tuple[Rejected, ...]]:
-    """Returns what lost against the best option of a search."""
+def dearer(
+    label: str, cost: Money, more: Money, terms: Mapping[str, Money], changes: Mapping[str, float]
+) -> Rejected:
+    """Returns an option that lost by its cost: by how much, and through which terms.
 
-    def tell(answer: Answer) -> tuple[Rejected, ...]:
-        asked, costing = answer.asked, answer.costing
-        _, refusals = ways_of(
-            asked.order, asked.wants, answer.availability, costing.context, asked.wishes
-        )
-        return (
-            *_dearer_options(costing, found.best, found.others),
-            *_short_ways(costing, found.covered, [way for way, _ in found.short]),
-            *_refused(refusals),
-        )
-
-    return tell
-
-
-def _priced(costing: Costing, way: int, load: Load) -> Priced:
-    loads = ((way, load),)
-    bill = costing.bill(loads)
-    return Priced(loads, bill, bill.total)
+    `more` is what it costs beyond the chosen one, `changes` what each term does, the most first.
+    """
+    told = [
+        f"{name.replace('_', ' ')} {change:+.2f}"
+        for name, change in changes.items()
+        if abs(change) >= 0.005
+    ]
+    said = f"{more} dearer: {', '.join(told)}" if told else "as dear as the chosen option"
+    return Rejected(label, cost, said, terms)
 
 
-def _same(answer: Answer, costing: Costing) -> Priced | None:
-    """The best option, its ways numbered as in a costing of all ways."""
-    if answer.best is None:
-        return None
-    at = {_key(way): place for place, way in enumerate(costing.ways)}
-    loads = sorted((at[_key(answer.costing.ways[way])], load) for way, load in answer.best.loads)
-    return Priced(tuple(loads), answer.best.bill, answer.best.cost)
+def short_of(reasons: Sequence[str]) -> str:
+    """Returns why a way alone does not serve all, given what it lacks of each item."""
+    more = len(reasons) - SHOWN_REASONS
+    said = reasons[:SHOWN_REASONS]
+    return "; ".join([*said, f"and {more} items more"] if more > 0 else said)
 
 
-def _key(way: Way) -> tuple[str, str, str]:
-    return way.lane.site.site, way.lane.service.service, way.customs
+def lacks(item: Item, lane: Lane, held: int, units: int) -> str:
+    """Returns why a lane sends fewer units of an item than are wanted."""
+    return refusal(item, lane) or f"holds {held} of {units} units of {item.item}"
 
 
-def _without(answer: Answer, costing: Costing) -> Iterable[Priced]:
-    """The cheapest option without each site of the best one, where others hold enough."""
-    context, at = costing.context, {_key(way): place for place, way in enumerate(costing.ways)}
-    for site in dict.fromkeys(way.lane.site.site for way in answer.costing.ways):
-        left = {key: units for key, units in answer.availability.items() if key[0] != site}
-        crowd = Crowd.of([answer.asked], left, context)
-        choice = choose(crowd)
-        if tuple(crowd.splits.bundles[choice.target[0]].tolist()) != tuple(answer.covered):
-            continue
-        loads = []
-        for sent in choice.sent[0]:
-            customs = "bonded" if crowd.customs[sent.row] else "free"
-            name = context.rates.sites[int(crowd.site[sent.row])]
-            way = at[name, context.services[sent.service].service, customs]
-            units = crowd.splits.bundles[sent.bundle].tolist()
-            loads.append((way, tuple((want, n) for want, n in enumerate(units) if n)))
-        bill = costing.bill(tuple(sorted(loads)))
-        yield Priced(tuple(sorted(loads)), bill, bill.total)
-
-
-def _dearer_options(
-    costing: Costing, best: Priced | None, options: Sequence[Priced]
-) -> list[Rejected]:
+def _dearer_options(costing: Costing, found: Found) -> list[Rejected]:
+    best = found.best
     if best is None:
         return []
-    currency = costing.context.currency
-    return [
-        Rejected(
-            " + ".join(costing.ways[way].label for way in option.team),
-            Money.of(option.cost, currency),
-            _dearer(best, option, currency),
-            option.bill.money(currency),
-        )
-        for option in _distinct(best, options)[:_SHOWN_OPTIONS]
-    ]
+    mine, currency = best.bill.terms(), costing.context.currency
+    lost = []
+    for option in _distinct(best, found.others)[:SHOWN_OPTIONS]:
+        theirs = option.bill.terms()
+        changes = {name: theirs[name] - mine[name] for name in mine}
+        ordered = dict(sorted(changes.items(), key=lambda pair: -abs(pair[1])))
+        label = " + ".join(costing.ways[way].label for way in option.team)
+        cost = Money.of(option.cost, currency)
+        more = Money.of(option.cost - best.cost, currency)
+        paid = {name: term for name, term in option.bill.money(currency).items() if term.minor}
+        lost.append(dearer(label, cost, more, paid, ordered))
+    return lost
 
 
 def _distinct(best: Priced, options: Sequence[Priced]) -> list[Priced]:
@@ -129,34 +88,10 @@ def _short_ways(costing: Costing, covered: Sequence[int], ways: Sequence[int]) -
     return [Rejected(costing.ways[way].label, None, _short(costing, covered, way)) for way in ways]
 
 
-def _short(costing: Costing, covered: Sequence[int], way: int) -> str:
-    """Why a way alone does not serve all that others serve together."""
-    lane, stock = costing.ways[way].lane, costing.ways[way].stock
-    missing = [
-        (want.item, held, units)
-        for want, held, units in zip(costing.wants, stock, covered, strict=True)
+def _short(costing: Costing, covered: Sequence[int], at: int) -> str:
+    way = costing.ways[at]
+    return short_of([
+        lacks(want.item, way.lane, held, units)
+        for want, held, units in zip(costing.wants, way.stock, covered, strict=True)
         if held < units
-    ]
-    said = [
-        refusal(item, lane) or f"holds {held} of {units} units of {item.item}"
-        for item, held, units in missing[:_SHOWN_REASONS]
-    ]
-    more = len(missing) - len(said)
-    return "; ".join([*said, f"and {more} items more"] if more else said)
-
-
-def _refused(refusals: Sequence[Refusal]) -> list[Rejected]:
-    return [Rejected(item.option, None, item.reason) for item in refusals]
-
-
-def _dearer(best: Priced, option: Priced, currency: str) -> str:
-    """Why an option lost: by how much, and through which terms."""
-    mine, theirs = best.bill.terms(), option.bill.terms()
-    changes = {name: theirs[name] - mine[name] for name in mine}
-    told = [
-        f"{name.replace('_', ' ')} {change:+.2f}"
-        for name, change in sorted(changes.items(), key=lambda pair: -abs(pair[1]))
-        if abs(change) >= 0.005
-    ]
-    more = Money.of(option.cost - best.cost, currency)
-    return f"{more} dearer: {', '.join(told)}" if told else "as dear as the chosen option"
+    ])  # fmt: skip

@@ -115,12 +115,13 @@ class LandedCost:
         return self.duty + self.tax + self.fees
 
 
-_BASIS: dict[DutyKind, str] = {
+BASIS: dict[DutyKind, str] = {
     "none": "domestic: duty and tax were paid when the goods entered",
     "relief": "relief: consignment within the duty-free limit",
     "flat": "flat duty per tariff category",
     "tariff": "ad valorem by tariff",
 }
+"""How duty was found, in words."""
 
 
 def landed_cost(
@@ -270,7 +271,7 @@ def _by_category(consignment: Consignment, amount: Decimal) -> list[Decimal]:
 
 
 def _basis(regime: Regime, kind: DutyKind, goods: float) -> str:
-    said = _BASIS[kind]
+    said = BASIS[kind]
     if regime.route == "bonded_release":
         said = f"released from bond; {said}"
     collects = regime.collects or not regime.rules

@@ -1,11 +1,13 @@
 from decimal import Decimal
 
+import numpy as np
 import pytest
+from babel.numbers import format_currency
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.money import Money, apportioned
+from core.money import Money, apportioned, currencies, minor_units
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,21 @@ def test_amounts_become_minor_units_of_their_currency(
 @given(st.integers(-(10**12), 10**12), st.sampled_from(["EUR", "JPY", "KWD"]))
 def test_minor_units_survive_the_way_through_major_units(minor: int, currency: str) -> None:
     assert Money.of(Money(minor, currency).amount, currency) == Money(minor, currency)
+
+
+@given(st.integers(-(10**15), 10**15), st.sampled_from(sorted(currencies())))
+def test_amounts_read_as_in_english(minor: int, currency: str) -> None:
+    money = Money(minor, currency)
+    assert str(money) == format_currency(money.amount, currency, locale="en")
+
+
+@given(
+    st.lists(st.floats(-1e12, 1e12) | st.integers(-999, 999).map(lambda half: half / 200)),
+    st.sampled_from(["EUR", "JPY", "KWD"]),
+)
+def test_many_amounts_are_rounded_as_one_is(amounts: list[float], currency: str) -> None:
+    found = minor_units(np.array(amounts), currency).tolist()
+    assert found == [Money.of(amount, currency).minor for amount in amounts]
 
 
 def test_two_currencies_do_not_add() -> None:

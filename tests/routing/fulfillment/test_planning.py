@@ -174,7 +174,7 @@ def test_relief_at_the_border_beats_release_from_bond_until_it_ends() -> None:
     after = planned(bonded(date(2026, 7, 1)))
     assert (sites(after), after.legs[0].customs_route) == (["DE-BND"], "bonded_release")
     assert after.landed_cost.duty.minor == 1200
-    abroad = next(x for x in after.decision.rejected if x.option.endswith("cross_border"))
+    abroad = next(x for x in after.decision.rejected if "cross_border" in x.option)
     assert abroad.cost is not None
     assert "duty -9.00" in abroad.reason
 

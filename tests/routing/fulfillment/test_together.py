@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from api.benchmarks.brands import business, orders
 from carriers.services import Service
 from routing.fulfillment.context import PlanningContext
+from routing.fulfillment.cost import Costing
 from routing.fulfillment.crowd import Crowd
 from routing.fulfillment.departures import moment, pickups, ticks
 from routing.fulfillment.document import document_of
 from routing.fulfillment.duties import Regimes
-from routing.fulfillment.options import refusal, ways_of
+from routing.fulfillment.options import label_of, refusal, ways_of
 from routing.fulfillment.order import Wishes
+from routing.fulfillment.plan import Leg
 from routing.fulfillment.planning import asked_of, plan, plan_many
 from routing.landed_cost.cost import (
     Consignment,
@@ -44,6 +46,49 @@ def test_together_gives_the_plans_of_one_at_a_time(seed: int) -> None:
     alone = [plan(order, made.stock, made.context, wishes) for order, wishes in made.orders]
     assert together == alone
     assert [document_of(one) for one in together] == [document_of(one) for one in alone]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_record_tells_what_every_other_way_would_have_cost(seed: int) -> None:
+    """Bills of arrays are those of the costing, term by term; the cheapest options are told."""
+    made = scene(50_000 + seed, 30)
+    for (order, wishes), told in zip(
+        made.orders, plan_many(made.orders, made.stock, made.context), strict=True
+    ):
+        asked = asked_of(order, wishes, made.context)
+        ways, refusals = ways_of(order, asked.wants, made.stock, made.context, wishes)
+        costing = Costing(asked.wants, ways, made.context)
+        covered = {want.item.item: 0 for want in asked.wants}
+        for leg in told.legs:
+            for line in leg.lines:
+                covered[line.item] += line.quantity
+        load = tuple((at, n) for at, n in enumerate(covered.values()) if n)
+        bills = {
+            way.label: costing.bill(((at, load),)).money(made.context.currency)
+            for at, way in enumerate(ways)
+            if load and all(way.stock[want] >= n for want, n in load)
+        }
+        chosen = [leg_label(leg) for leg in told.legs]
+        lost = {one.option: one for one in told.decision.rejected}
+        assert len(lost) == len(told.decision.rejected)
+        priced = {name: one for name, one in lost.items() if one.cost and "+" not in name}
+        for name, one in priced.items():
+            assert {term: money for term, money in bills[name].items() if money.minor} == one.terms
+        shown = [one.cost.minor for one in told.decision.rejected if one.cost]
+        assert shown == sorted(shown)
+        for name, bill in bills.items():
+            cost = sum(term.minor for term in bill.values())
+            assert name in priced or chosen == [name] or cost >= shown[-1] - 10
+        if len(chosen) == 1:
+            assert bills[chosen[0]] == told.decision.objective
+        serving_less = {way.label for way in ways} - set(bills)
+        assert {name for name in lost if lost[name].cost is None} == serving_less | {
+            one.option for one in refusals
+        }
+
+
+def leg_label(leg: Leg) -> str:
+    return label_of(leg.site, leg.service, leg.customs_route, leg.customs)
 
 
 def test_an_order_of_many_lines_is_planned_in_little_memory() -> None:
@@ -137,7 +182,7 @@ def test_duties_in_arrays_are_those_of_the_landed_cost(seed: int, route: Customs
                 categories=np.array([[float(len({tariff_category(item) for item in items}))]]),
                 duty=np.array([[sum(row.rate * float(line.value) if row else 0.0
                                     for row, line in zip(rows, lines, strict=True))]]),
-                freight=np.array([[sum(
+                on_freight=np.array([[sum(
                     row.rate * float(line.weight_kg) / weight
                     for row, line in zip(rows, lines, strict=True)
                     if row and on_freight(row, regime)
