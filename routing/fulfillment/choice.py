@@ -7,7 +7,7 @@ service by service. Every split of every unit is covered, whatever steps prices 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -76,9 +76,7 @@ def choose(crowd: Crowd) -> Choice:
         covered = _covered(crowd)
         target[splittable] = covered[splittable]
         tables = _Tables.of(bundles, alone, exact=False)
-        for order, found in zip(
-            np.flatnonzero(splittable).tolist(), tables.best(covered, splittable), strict=True
-        ):
+        for order, found in tables.best(covered, np.flatnonzero(splittable)).items():
             cost[order], sent[order] = found
     cost[target > 0] -= crowd.context.weights.split_cost  # the first parcel is no split
     return _choice(bundles, alone, target, cost, sent, considered)
@@ -162,45 +160,54 @@ class _Tables:
     @classmethod
     def of(cls, bundles: Bundles, alone: _Alone, exact: bool) -> "_Tables":
         crowd, (charge, share) = bundles.crowd, bundles.charges
-        first, splits = crowd.first, crowd.splits
+        first = crowd.first
         least = np.where(bundles.open[crowd.order[first]], share, np.inf)[:, 1:].min(axis=1)
         whole = np.minimum.reduceat(alone.cost.min(axis=1), first, axis=0)
+        parts, above = _within(bundles, least), share > least[:, np.newaxis]
+        better = _less(parts + charge, whole)
         if exact:
-            parts = np.full(whole.shape, np.inf)
-            for bundle in range(splits.count):
+            for bundle in np.flatnonzero((above & better).any(axis=0)).tolist():
                 parts[:, bundle] = _within(bundles, share[:, bundle])[:, bundle]
-        else:
-            parts = _within(bundles, least)
-        parts = parts + charge
-        better = _less(parts, whole)
-        floor = better & (share > least[:, np.newaxis]) & (not exact)
-        return cls(bundles, alone, np.where(better, parts, whole), better, floor)
+            better = _less(parts + charge, whole)
+        parts += charge
+        return cls(
+            bundles, alone, np.where(better, parts, whole), better, better & above & (not exact)
+        )  # fmt: skip
 
-    def best(
-        self, target: Places, chosen: NDArray[np.bool_]
-    ) -> Iterator[tuple[float, tuple[Sent, ...]]]:
-        """Yields cost and option of each chosen order, for the bundles that they are to get."""
+    def best(self, target: Places, chosen: Places) -> dict[int, tuple[float, tuple[Sent, ...]]]:
+        """Returns cost and option of chosen orders, for the bundles that they are to get."""
         levels = _Levels(self._by_order, self.bundles.crowd.splits)
-        for order in np.flatnonzero(chosen).tolist():
+        found: dict[int, tuple[float, tuple[Sent, ...]]] = {}
+        again: list[int] = []
+        for order in chosen.tolist():
             if not target[order]:
-                yield 0.0, ()
+                found[order] = 0.0, ()
                 continue
             shares = levels.shares(order, int(target[order]))
             groups = [(self._begins[order] + at, bundle) for at, bundle in shares]
             if any(self.floor[group, bundle] for group, bundle in groups):
-                yield self._again(order, target)
+                again.append(order)
                 continue
             cost = float(levels.cost[-1][order, target[order]])
-            yield cost, tuple(sent for group in groups for sent in self._sent(*group))
+            found[order] = cost, tuple(sent for group in groups for sent in self._sent(*group))
+        return found | self._again(again, target) if again else found
 
-    def _again(self, order: int, target: Places) -> tuple[float, tuple[Sent, ...]]:
-        """The answer of one order with true prices everywhere."""
+    def _again(
+        self, orders: Sequence[int], target: Places
+    ) -> dict[int, tuple[float, tuple[Sent, ...]]]:
+        """Returns the answers of some orders with true prices everywhere."""
         crowd = self.bundles.crowd
-        own = Bundles(Crowd(crowd.context, [crowd.asked[order]], crowd.splits, crowd.held[[order]]))
-        tables = _Tables.of(own, _Alone.of(own), exact=True)
-        ((cost, sent),) = tables.best(target[[order]], np.array([True]))
-        begin = int(crowd.begins[order])
-        return cost, tuple(Sent(begin + each.row, each.service, each.bundle) for each in sent)
+        few = Crowd(
+            crowd.context, [crowd.asked[at] for at in orders], crowd.splits, crowd.held[orders]
+        )
+        bundles = Bundles(few)
+        tables = _Tables.of(bundles, _Alone.of(bundles), exact=True)
+        found = tables.best(target[orders], np.arange(len(orders)))
+        moved = (crowd.begins[orders] - few.begins[:-1]).tolist()
+        return {
+            order: (cost, tuple(replace(one, row=one.row + by) for one in sent))
+            for order, by, (cost, sent) in zip(orders, moved, found.values(), strict=True)
+        }
 
     @cached_property
     def _begins(self) -> Places:
@@ -250,7 +257,7 @@ def _within(bundles: Bundles, share: Floats) -> Floats:
         more = np.minimum(more, splits.least(np.minimum(one, more), cost[:, service]))
         one = np.minimum(one, cost[:, service])
     more = np.where(bundles.beyond, np.inf, more)
-    second = np.setdiff1d(np.arange(len(group)), first)  # no group has three sources
+    second = bundles.crowd.second
     found = more[first]
     if len(second):
         any_number, at = np.minimum(one, more), group[second]

@@ -236,6 +236,11 @@ class Crowd:
         return np.flatnonzero(self._opens)
 
     @cached_property
+    def second(self) -> Places:
+        """The other rows; no group has more than two, one for each customs state."""
+        return np.flatnonzero(~self._opens)
+
+    @cached_property
     def group(self) -> Places:
         """The group of each row."""
         return np.cumsum(self._opens) - 1
