@@ -152,27 +152,19 @@ def _brand_seen(session: Session, record: AllocationRecord) -> Brand:
     return brand if record.scenario is None else apply(brand, scenario_of(record.scenario))
 
 
-def latest_prices(session: Session, version: str) -> Prices | None:
-    """Returns the prices of the newest finished allocation of a brand version as it is.
-
-    None where no such allocation has finished: then every price is 0. What-ifs are not asked.
-    """
-    return _prices_of(session, store.latest_base(session, version))
-
-
 def earlier_prices(session: Session) -> Prices | None:
     """Returns the prices at which the next allocation begins; None before one has finished.
 
     They are those of the newest finished allocation of the brand, whatever its version was.
     """
-    return _prices_of(session, store.latest_base(session))
+    record = store.latest_base(session)
+    return None if record is None else prices_of(session, record.id)
 
 
-def _prices_of(session: Session, record: AllocationRecord | None) -> Prices | None:
-    if record is None:
-        return None
+def prices_of(session: Session, allocation: str) -> Prices:
+    """Returns the prices of a finished allocation."""
     with _cache.lock:
-        if _cache.kept is None or _cache.kept[0] != record.id:
-            content = store.table_of(session, record.id, "prices")
-            _cache.kept = (record.id, prices_from(content or b""))
+        if _cache.kept is None or _cache.kept[0] != allocation:
+            content = store.table_of(session, allocation, "prices")
+            _cache.kept = (allocation, prices_from(content or b""))
         return _cache.kept[1]

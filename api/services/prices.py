@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
-from api.services.allocations import latest_prices
+from api.services.allocations import prices_of
 from routing.allocation.prices import Prices, prices_from
-from routing.allocation.store import latest_base
+from routing.allocation.store import newest_base
 from simulations.store import promotion, run_record
 
 
@@ -28,13 +28,10 @@ def current_prices(session: Session, version: str) -> Prices | None:
     They come from the newest finished allocation or from the scenario run that was promoted last,
     whichever happened later.
     """
-    promoted, allocated = promotion(session, version), latest_base(session, version)
-    if promoted is None:
-        return latest_prices(session, version)
-    finished = None if allocated is None else allocated.finished_at
-    if finished is not None and finished > promoted.at:
-        return latest_prices(session, version)
-    return _of_run(session, promoted.run)
+    promoted, allocated = promotion(session, version), newest_base(session, version)
+    if promoted is not None and (allocated is None or allocated[1] <= promoted.at):
+        return _of_run(session, promoted.run)
+    return None if allocated is None else prices_of(session, allocated[0])
 
 
 def _of_run(session: Session, run: str) -> Prices:

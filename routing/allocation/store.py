@@ -96,16 +96,26 @@ def save_outcome(
     )
 
 
-def latest_base(session: Session, brand_version: str | None = None) -> AllocationRecord | None:
-    """Returns the newest finished allocation of the brand as it is, without its tables.
+def newest_base(session: Session, brand_version: str) -> tuple[str, datetime] | None:
+    """Returns id and end of the newest finished allocation of a brand version as it is."""
+    row = session.exec(
+        select(AllocationRecord.id, AllocationRecord.finished_at)
+        .where(
+            col(AllocationRecord.brand_version) == brand_version,
+            col(AllocationRecord.is_base),
+            col(AllocationRecord.finished_at).is_not(None),
+        )
+        .order_by(col(AllocationRecord.finished_at).desc(), _id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None or row[1] is None else (row[0], row[1])
 
-    Of one version, or of whatever version where none is given.
-    """
-    asked = select(AllocationRecord)
-    if brand_version is not None:
-        asked = asked.where(col(AllocationRecord.brand_version) == brand_version)
+
+def latest_base(session: Session) -> AllocationRecord | None:
+    """Returns the newest finished allocation of the brand as it is, without its tables."""
     return session.exec(
-        asked.where(
+        select(AllocationRecord)
+        .where(
             col(AllocationRecord.is_base),
             col(AllocationRecord.finished_at).is_not(None),
         )

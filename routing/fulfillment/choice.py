@@ -7,7 +7,7 @@ service by service. Every split of every unit is covered, whatever steps prices 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -75,7 +75,7 @@ def choose(crowd: Crowd) -> Choice:
     if splittable.any() and len(crowd.order):
         covered = _covered(crowd)
         target[splittable] = covered[splittable]
-        tables = _Tables.of(bundles, alone, exact=False)
+        tables = _Tables.of(bundles, alone)
         for order, found in tables.best(covered, np.flatnonzero(splittable)).items():
             cost[order], sent[order] = found
     cost[target > 0] -= crowd.context.weights.split_cost  # the first parcel is no split
@@ -147,67 +147,59 @@ class _Tables:
     """The least cost of each bundle by [group, bundle], and which of them may be less than true.
 
     Customs take a share of freight that depends on the whole consignment. Where it differs between
-    bundles, a consignment of two services is priced with the least share: a floor. An order whose
-    answer rests on a floor is chosen again with true prices.
+    bundles, a consignment of two services is priced with the least share: a floor. True prices
+    replace the floors that an answer rests on, until it rests on none.
     """
 
     bundles: Bundles
     alone: _Alone
+    whole: Floats
     cost: Floats
     divided: NDArray[np.bool_]
     floor: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, bundles: Bundles, alone: _Alone, exact: bool) -> "_Tables":
+    def of(cls, bundles: Bundles, alone: _Alone) -> "_Tables":
         crowd, (charge, share) = bundles.crowd, bundles.charges
         first = crowd.first
         least = np.where(bundles.open[crowd.order[first]], share, np.inf)[:, 1:].min(axis=1)
         whole = np.minimum.reduceat(alone.cost.min(axis=1), first, axis=0)
-        parts, above = _within(bundles, least), share > least[:, np.newaxis]
-        better = _less(parts + charge, whole)
-        if exact:
-            for bundle in np.flatnonzero((above & better).any(axis=0)).tolist():
-                parts[:, bundle] = _within(bundles, share[:, bundle])[:, bundle]
-            better = _less(parts + charge, whole)
-        parts += charge
+        parts = _within(bundles, np.arange(len(first)), least) + charge
+        divided = _less(parts, whole)
+        cost = np.where(divided, parts, whole)
         return cls(
-            bundles, alone, np.where(better, parts, whole), better, better & above & (not exact)
+            bundles, alone, whole, cost, divided, divided & (share > least[:, np.newaxis])
         )  # fmt: skip
 
     def best(self, target: Places, chosen: Places) -> dict[int, tuple[float, tuple[Sent, ...]]]:
         """Returns cost and option of chosen orders, for the bundles that they are to get."""
-        levels = _Levels(self._by_order, self.bundles.crowd.splits)
-        found: dict[int, tuple[float, tuple[Sent, ...]]] = {}
-        again: list[int] = []
-        for order in chosen.tolist():
-            if not target[order]:
-                found[order] = 0.0, ()
-                continue
-            shares = levels.shares(order, int(target[order]))
-            groups = [(self._begins[order] + at, bundle) for at, bundle in shares]
-            if any(self.floor[group, bundle] for group, bundle in groups):
-                again.append(order)
-                continue
-            cost = float(levels.cost[-1][order, target[order]])
-            found[order] = cost, tuple(sent for group in groups for sent in self._sent(*group))
-        return found | self._again(again, target) if again else found
-
-    def _again(
-        self, orders: Sequence[int], target: Places
-    ) -> dict[int, tuple[float, tuple[Sent, ...]]]:
-        """Returns the answers of some orders with true prices everywhere."""
-        crowd = self.bundles.crowd
-        few = Crowd(
-            crowd.context, [crowd.asked[at] for at in orders], crowd.splits, crowd.held[orders]
-        )
-        bundles = Bundles(few)
-        tables = _Tables.of(bundles, _Alone.of(bundles), exact=True)
-        found = tables.best(target[orders], np.arange(len(orders)))
-        moved = (crowd.begins[orders] - few.begins[:-1]).tolist()
-        return {
-            order: (cost, tuple(replace(one, row=one.row + by) for one in sent))
-            for order, by, (cost, sent) in zip(orders, moved, found.values(), strict=True)
+        found: dict[int, tuple[float, tuple[Sent, ...]]] = {
+            order: (0.0, ()) for order in chosen.tolist() if not target[order]
         }
+        while len(chosen := chosen[[order not in found for order in chosen.tolist()]]):
+            levels = _Levels(self._by_order(chosen), self.bundles.crowd.splits)
+            floors: list[tuple[int, int]] = []
+            for at, order in enumerate(chosen.tolist()):
+                bundle, begin = int(target[order]), int(self._begins[order])
+                groups = [(begin + place, part) for place, part in levels.shares(at, bundle)]
+                resting = [group for group in groups if self.floor[group]]
+                floors += resting
+                if not resting:
+                    sent = tuple(one for group in groups for one in self._sent(*group))
+                    found[order] = float(levels.cost[-1][at, bundle]), sent
+            if floors:
+                self._sharpen(*np.array(floors, dtype=np.intp).T)
+        return found
+
+    def _sharpen(self, group: Places, bundle: Places) -> None:
+        """Ensures that the costs of some bundles of some groups are true."""
+        charge, share = (each[group, bundle] for each in self.bundles.charges)
+        parts = _within(self.bundles, group, share)[np.arange(len(group)), bundle] + charge
+        whole = self.whole[group, bundle]
+        divided = _less(parts, whole)
+        self.cost[group, bundle] = np.where(divided, parts, whole)
+        self.divided[group, bundle] = divided
+        self.floor[group, bundle] = False
 
     @cached_property
     def _begins(self) -> Places:
@@ -215,16 +207,14 @@ class _Tables:
         crowd = self.bundles.crowd
         return np.searchsorted(crowd.order[crowd.first], np.arange(len(crowd.asked)))
 
-    @cached_property
-    def _by_order(self) -> Floats:
-        """The tables by [order, place among its groups, bundle]; infinite where there is none."""
-        crowd = self.bundles.crowd
-        orders = crowd.order[crowd.first]
-        place = np.arange(len(orders)) - self._begins[orders]
-        shape = (len(crowd.asked), int(place.max(initial=0)) + 1, crowd.splits.count)
-        laid = np.full(shape, np.inf)
-        laid[orders, place] = self.cost
-        return laid
+    def _by_order(self, chosen: Places) -> Floats:
+        """The tables of orders by [order, place among its groups, bundle]; else infinite."""
+        ends = np.append(self._begins[1:], len(self.cost))
+        count = (ends - self._begins)[chosen]
+        place = np.arange(int(count.max(initial=0)))
+        there = place < count[:, np.newaxis]
+        groups = np.where(there, self._begins[chosen][:, np.newaxis] + place, 0)
+        return np.where(there[..., np.newaxis], self.cost[groups], np.inf)
 
     def _sent(self, group: int, bundle: int) -> Iterator[Sent]:
         """What leaves by each service when a group sends a bundle."""
@@ -247,23 +237,32 @@ def _less(parts: Floats, whole: Floats) -> NDArray[np.bool_]:
     return np.asarray(parts < np.where(np.isfinite(whole), whole - _TOLERANCE * scale, np.inf))
 
 
-def _within(bundles: Bundles, share: Floats) -> Floats:
-    """The least cost, before customs, of sending a bundle of a group in two loads or more."""
-    splits, first, group = bundles.crowd.splits, bundles.crowd.first, bundles.crowd.group
-    cost = (1 + share[group])[:, np.newaxis, np.newaxis] * bundles.shipping[0]
-    cost += bundles.lines
+def _within(bundles: Bundles, groups: Places, share: Floats) -> Floats:
+    """The least cost, before customs, of sending bundles of groups in two loads or more.
+
+    `share` is what customs take of the freight of each group; the answer is [group, bundle].
+    """
+    crowd = bundles.crowd
+    one, more = _in_loads(bundles, crowd.first[groups], share)
+    both = np.flatnonzero(crowd.second[groups] >= 0)
+    if len(both):
+        other, others = _in_loads(bundles, crowd.second[groups[both]], share[both])
+        here, there = np.minimum(one[both], more[both]), np.minimum(other, others)
+        shared = crowd.splits.least(here, there)
+        more[both] = np.minimum(np.minimum(more[both], others), shared)
+    return more
+
+
+def _in_loads(bundles: Bundles, rows: Places, share: Floats) -> tuple[Floats, Floats]:
+    """The least cost, before customs, of bundles of sources in one load, and in two or more."""
+    splits = bundles.crowd.splits
+    cost = (1 + share)[:, np.newaxis, np.newaxis] * bundles.shipping[0][rows]
+    cost += bundles.lines[rows]
     one, more = cost[:, 0], np.full(cost[:, 0].shape, np.inf)
     for service in range(1, cost.shape[1]):
         more = np.minimum(more, splits.least(np.minimum(one, more), cost[:, service]))
         one = np.minimum(one, cost[:, service])
-    more = np.where(bundles.beyond, np.inf, more)
-    second = bundles.crowd.second
-    found = more[first]
-    if len(second):
-        any_number, at = np.minimum(one, more), group[second]
-        both = splits.least(any_number[first[at]], any_number[second])
-        found[at] = np.minimum(np.minimum(found[at], more[second]), both)
-    return found
+    return one, np.where(bundles.beyond[rows], np.inf, more)
 
 
 def _divided(bundles: Bundles, rows: range, share: float, bundle: int) -> Iterator[Sent]:

@@ -237,8 +237,10 @@ class Crowd:
 
     @cached_property
     def second(self) -> Places:
-        """The other rows; no group has more than two, one for each customs state."""
-        return np.flatnonzero(~self._opens)
+        """The other row of each group, or -1; none has more than two, one by customs state."""
+        second = self.first + 1
+        ends = np.append(self.first[1:], len(self.order))
+        return np.where(second < ends, second, -1)
 
     @cached_property
     def group(self) -> Places:

@@ -27,8 +27,8 @@ _DEFAULT_WISHES = Wishes()
 _TOGETHER = 250_000
 """Divisions that are priced at once: keeps the arrays of a crowd within some megabytes."""
 
-_FEW = 60_000
-"""Divisions of a crowd of several shapes: so many take no longer than another crowd would."""
+_CROWD = 60_000
+"""Divisions that are priced in the time that any crowd takes, however small it is."""
 
 
 def plan(
@@ -74,27 +74,34 @@ def _shape(asked: Asked) -> tuple[int, ...]:
 
 
 def _crowds(asked: Sequence[Asked], places: Sequence[int], sources: int) -> Iterator[Sequence[int]]:
-    """Yields orders that are planned together: of as many wants, and of one shape where many.
+    """Yields orders that are planned together: all of as many wants, and of near shapes.
 
-    A crowd of several shapes prices bundles that some of its orders do not want; a crowd for every
-    shape costs as much as dozens of orders. Few orders are better off with the former.
+    A shape joins the crowd of a larger one where pricing bundles that its orders do not want takes
+    less time than a crowd of its own.
     """
-    by_wants: dict[int, list[int]] = {}
+    shapes: dict[tuple[int, ...], list[int]] = {}
     for at in places:
-        by_wants.setdefault(len(asked[at].wants), []).append(at)
-    for some in by_wants.values():
-        most = tuple(
-            max(column) for column in zip(*(_shape(asked[at]) for at in some), strict=True)
-        )
-        if divisions(most) * len(some) * sources <= _FEW:
-            yield some
-            continue
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for at in some:
-            shapes.setdefault(_shape(asked[at]), []).append(at)
-        for shape, own in shapes.items():
-            together = max(1, _TOGETHER // (divisions(shape) * sources))
-            yield from (own[at : at + together] for at in range(0, len(own), together))
+        shapes.setdefault(_shape(asked[at]), []).append(at)
+    together: list[int] = []
+    most: tuple[int, ...] = ()
+    for shape in sorted(shapes, key=lambda shape: (len(shape), divisions(shape)), reverse=True):
+        own = shapes[shape]
+        if together and len(shape) == len(most):
+            both = tuple(map(max, shape, most))
+            more = (len(together) + len(own)) * divisions(both)
+            more -= len(together) * divisions(most) + len(own) * divisions(shape)
+            if more * sources <= _CROWD:
+                together, most = [*together, *own], both
+                continue
+        yield from _cut(together, most, sources)
+        together, most = own, shape
+    yield from _cut(together, most, sources)
+
+
+def _cut(places: Sequence[int], shape: tuple[int, ...], sources: int) -> Iterator[Sequence[int]]:
+    """Yields orders in crowds whose arrays are not too large."""
+    count = max(1, _TOGETHER // (divisions(shape) * sources))
+    return (places[at : at + count] for at in range(0, len(places), count))
 
 
 def asked_of(order: Order, wishes: Wishes, context: PlanningContext) -> Asked:

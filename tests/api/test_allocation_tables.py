@@ -14,8 +14,8 @@ from api.jobs import allocations, runner
 from api.jobs.context import Stop
 from api.jobs.runner import Runner
 from api.queue import store as queue
-from api.services.allocations import latest_prices
 from api.services.brands import brand_version
+from api.services.prices import current_prices
 from core.brand import Brand
 from inventory import store as stock
 from inventory.stock import Entry, StockKey
@@ -138,7 +138,7 @@ def test_a_cancelled_allocation_ends_as_cancelled_and_keeps_nothing(
         answer = client.get(f"{URL}/{allocation}/{table}", headers=planner)
         assert (answer.status_code, answer.json()["code"]) == (409, "not-finished")
     with sessions.begin() as session:
-        assert latest_prices(session, brand_version(session)) is None
+        assert current_prices(session, brand_version(session)) is None
 
 
 def _until_stopped(report: Report) -> None:

@@ -14,8 +14,8 @@ import pytest
 from api.cli import run
 from api.database import SessionFactory
 from api.jobs.runner import Runner
-from api.services.allocations import latest_prices
 from api.services.brands import brand_version, load_brand
+from api.services.prices import current_prices
 from core.brand import Brand
 from core.folder.columns import blank
 from core.folder.writer import complete, write_brand
@@ -86,7 +86,7 @@ def test_a_what_if_changes_the_plan_but_not_the_prices_that_orders_see(
     assert [document["units"]["demand"] for document in documents] == [50.0, 80.0]
     assert documents[1]["scenario"]["name"] == "More demand"
     with sessions.begin() as session:
-        prices = latest_prices(session, brand_version(session))
+        prices = current_prices(session, brand_version(session))
     assert prices is not None
     assert prices.version == documents[0]["prices_version"]
 
