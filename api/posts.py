@@ -5,7 +5,6 @@ one transaction, together with other posts of this process; the database judges 
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from api.commits import LOCK_SECONDS, Committer
 from api.idempotency import InFlight, Named, lock_names, replay, response_of, still_running
 from api.records import IdempotencyRecord
 from api.services.planning import Ask, Service, make_each
+from core.encoding import json_bytes
 from core.errors import EntrepotError
 from routing.fulfillment.document import Document
 
@@ -145,14 +145,8 @@ def _made(service: Service, posts: Sequence[Post]) -> dict[Name, Response | Exce
         except EntrepotError as error:
             answers[post.named.name] = error
             continue
-        body = _body(document)
+        body = json_bytes(document)
         rows.append(post.named.row(status, body, location, service.clock.now()))
         answers[post.named.name] = response_of(status, body, location)
     store.add_answers(service.session, rows)
     return answers
-
-
-def _body(document: Document) -> bytes:
-    """Returns a document as JSON; plans are plain values already."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode()

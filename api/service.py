@@ -1,5 +1,6 @@
 """The service in this process, or in many that share one socket."""
 
+import gc
 import socket
 import sys
 import time
@@ -19,6 +20,9 @@ GRACE_SECONDS = 5
 """How long open requests may take to end."""
 
 _LOOK_SECONDS = 0.5
+
+_NEW_OBJECTS, _ROUNDS = 20_000, 50
+"""The garbage collector looks at so many new objects, and at old ones after so many such looks."""
 
 
 class Server(uvicorn.Server):
@@ -65,8 +69,16 @@ def serve(listening: socket.socket, processes: int = 1) -> None:
         raise EntrepotError("A process of the server ended by itself.")
 
 
+def settle() -> None:
+    """Ensures that the garbage collector seldom searches what lives as long as the process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, _ROUNDS)
+
+
 def _serve_here(listening: socket.socket) -> None:
     app = service()
+    settle()
     config = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, ws="none"
     )

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Response
 from api.app import create_app
 from api.attended import end_with_input
 from api.dependencies import allow
+from api.service import settle
 from api.services.keys import Caller
 from api.settings import Settings
 
@@ -30,4 +31,5 @@ def served() -> FastAPI:
 if __name__ == "__main__":
     end_with_input()
     config = uvicorn.Config(served(), log_level="warning", ws="none")
+    settle()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel import Session
 
@@ -25,7 +26,6 @@ from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.order import Availability
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import NO_STOCK, plan_many
-from routing.fulfillment.records import PlanRecord
 
 ATTEMPTS = 4
 """How often an order is planned when others take the stock first."""
@@ -249,7 +249,7 @@ def _write(service: Service, made: Mapping[int, _Made], documents: Mapping[int, 
     """Ensures that plans are kept and those who watch hear of them, in the order of the asks."""
     at_once = sorted(made)
     now = service.clock.now()
-    store.add_plans(service.session, [_record(made[at], documents[at], now) for at in at_once])
+    store.add_plans(service.session, [_row(made[at], documents[at], now) for at in at_once])
     told = [_event(made[at], documents[at]) for at in at_once]
     publish_each(service.session, "plan.created", told, WATCHERS, service.clock)
 
@@ -271,20 +271,21 @@ def _document(one: _Made) -> Document:
     return document
 
 
-def _record(one: "_Made", document: Document, now: datetime) -> PlanRecord:
+def _row(one: "_Made", document: Document, now: datetime) -> dict[str, Any]:
+    """The columns of a `PlanRecord`."""
     made, held = one.plan, one.held
-    return PlanRecord(
-        id=one.identity,
-        order=made.order,
-        region=made.region,
-        status=document["status"],
-        reservation=held.id if held else None,
-        expires_at=held.expires_at if held else None,
-        document=document,
-        data_version=made.decision.data_version,
-        prices_version=made.decision.prices_version or None,
-        created_at=now,
-    )
+    return {
+        "id": one.identity,
+        "order": made.order,
+        "region": made.region,
+        "status": document["status"],
+        "reservation": held.id if held else None,
+        "expires_at": held.expires_at if held else None,
+        "document": document,
+        "data_version": made.decision.data_version,
+        "prices_version": made.decision.prices_version or None,
+        "created_at": now,
+    }
 
 
 def _opened(document: Document, identity: str, held: Reservation | None) -> Document:

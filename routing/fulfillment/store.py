@@ -1,6 +1,7 @@
 """Saves and loads order plans; works inside the caller's transaction and never commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import insert
 from sqlmodel import Session, col, select
@@ -8,19 +9,10 @@ from sqlmodel import Session, col, select
 from core.errors import NotFound
 from routing.fulfillment.records import FulfillmentOrderRecord, PlanRecord
 
-_COLUMNS = tuple(PlanRecord.model_fields)
 
-
-def add_plan(session: Session, record: PlanRecord) -> None:
-    """Ensures that a plan is kept."""
-    session.add(record)
-    session.flush()
-
-
-def add_plans(session: Session, records: Sequence[PlanRecord]) -> None:
-    """Ensures that plans are kept, in one statement for all of them."""
-    if records:
-        rows = [{name: getattr(record, name) for name in _COLUMNS} for record in records]
+def add_plans(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Ensures that plans are kept, in one statement; a row has the columns of `PlanRecord`."""
+    if rows:
         session.connection().execute(insert(PlanRecord), rows)
 
 
