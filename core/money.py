@@ -92,14 +92,18 @@ class Money:
         return f"{sign}{_symbol(self.currency)}{whole:,}{decimals}"
 
 
-def minor_units(amounts: NDArray[np.float64], currency: str) -> NDArray[np.int64]:
-    """Returns amounts in major units as `Money.of` rounds each of them; raises `BadInput` too."""
+def money_table(amounts: NDArray[np.float64], currency: str) -> list[list[Money]]:
+    """Returns a table of amounts in major units, each rounded as by `Money.of`; raises as it."""
     scaled = amounts * 10 ** exponent(currency)
     minor = np.rint(scaled)
     plain = (np.abs(amounts) < _PLAIN) & (np.abs(scaled - minor) < _CLEAR)
     for at in np.argwhere(~plain).tolist():
         minor[tuple(at)] = Money.of(float(amounts[tuple(at)]), currency).minor
-    return np.asarray(minor, dtype=np.int64)
+    nothing = Money(0, currency)
+    return [
+        [Money(units, currency) if units else nothing for units in row]
+        for row in minor.astype(np.int64).tolist()
+    ]
 
 
 def apportioned(parts: Sequence[Decimal], currency: str) -> list[Money]:

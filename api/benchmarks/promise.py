@@ -55,8 +55,8 @@ def measure(
     few = [order for order in asked if sum(line.quantity for line in order.lines) == LINES]
     least, plain = _timed(lambda: [_enumerated(context, x, of.stock) for x in few[:enumerated]])
     report(0.8, "Reading the decision records")
-    told, telling = _timed(lambda: [document_of(each) for each in many[:alone]])
-    _check(many[:alone], one, told)
+    told, telling = _timed(lambda: [document_of(each) for each in many])
+    _check(many[:alone], one, told[:alone])
     _check_costs(context, few[:enumerated], of.stock, least)
     rate, single = len(asked) / fast, len(one) / slow
     case = f"orders of {LINES} lines, {len(context.rates.sites)} sites, 4 services"

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.money import Money
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.cost import Bill, Load
+from routing.fulfillment.cost import Load
 from routing.fulfillment.crowd import CUSTOMS, Asked, Units
 from routing.fulfillment.options import Way, refusal
 from routing.fulfillment.order import Availability
@@ -53,13 +53,13 @@ class Leaving:
 class Answer:
     """What was chosen for an order, and what it could be chosen from.
 
-    `covered` are the units of each want that are served, `held` the units that were available by
-    [site, customs, want].
+    `objective` has the terms of the full cost, `covered` the units of each want that are served,
+    `held` the units that were available by [site, customs, want].
     """
 
     asked: Asked
     leaving: tuple[Leaving, ...]
-    bill: Bill
+    objective: Mapping[str, Money]
     covered: Sequence[int]
     held: Units
     considered: int
@@ -115,7 +115,7 @@ def _decision(answer: Answer, tell: Tell) -> Decision:
     return Decision(
         considered=answer.considered,
         gap=answer.gap,
-        objective=answer.bill.money(context.currency),
+        objective=answer.objective,
         rejected=Told(tell),
         prices_version=context.prices.version if context.prices else "",
         data_version=context.data_version,

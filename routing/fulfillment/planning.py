@@ -5,10 +5,11 @@ from functools import partial
 from itertools import islice
 
 from core.errors import BadInput, Problem
+from core.money import money_table
 from routing.fulfillment.bills import terms_of
 from routing.fulfillment.choice import Choice, choose
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.cost import Bill, Costing
+from routing.fulfillment.cost import TERMS, Bill, Costing
 from routing.fulfillment.crowd import CUSTOMS, Asked, Crowd, held_of
 from routing.fulfillment.departures import moment
 from routing.fulfillment.legs import NO_ROUTE, NO_SPLIT, NO_STOCK, Answer, Leaving, plan_of
@@ -131,13 +132,13 @@ def _chosen(crowd: Crowd) -> list[Plan]:
     terms = terms_of(crowd, choice.loads, len(crowd.asked))
     lost = Lost(crowd, choice, terms)
     leaving = iter(_leaving(crowd, choice))
-    bills = terms.tolist()
+    objectives = money_table(terms, crowd.context.currency)
     return [
         plan_of(
             Answer(
                 asked=asked,
                 leaving=tuple(islice(leaving, len(choice.sent[at]))),
-                bill=Bill(*bills[at]),
+                objective=dict(zip(TERMS, objectives[at], strict=True)),
                 covered=crowd.splits.bundles[choice.target[at]].tolist(),
                 held=crowd.held[at],
                 considered=int(choice.considered[at]),
@@ -179,7 +180,7 @@ def _searched(asked: Asked, availability: Availability, context: PlanningContext
         asked=asked,
         leaving=tuple(Leaving(ways[at], load, costing.shipping(at, load)[0])
                       for at, load in loads),
-        bill=found.best.bill if found.best else Bill(),
+        objective=(found.best.bill if found.best else Bill()).money(context.currency),
         covered=found.covered,
         held=held_of([asked], availability, context)[0],
         considered=found.considered,
