@@ -76,6 +76,14 @@ def current_brand(session: Session) -> BrandRecord | None:
     ).first()
 
 
+_VERSION = select(BrandRecord.version).order_by(col(BrandRecord.number).desc()).limit(1)
+
+
+def current_version(session: Session) -> str | None:
+    """Returns the version of the newest loading of a brand; None before the first."""
+    return session.connection().execute(_VERSION).scalar()
+
+
 def brand_of_version(session: Session, version: str) -> BrandRecord | None:
     """Returns a loading of a brand by its version."""
     return session.exec(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlmodel import Session, col, select
@@ -83,18 +84,21 @@ def base_run(session: Session, brand_version: str, seed: int) -> RunRecord | Non
     ).first()
 
 
+_PROMOTED = (
+    select(RunRecord.id, RunRecord.promoted_at)
+    .where(
+        col(RunRecord.promoted_at).is_not(None),
+        col(RunRecord.brand_version) == bindparam("version"),
+    )
+    .order_by(col(RunRecord.promoted_at).desc(), col(RunRecord.id).desc())
+    .limit(1)
+)
+
+
 def promotion(session: Session, brand_version: str) -> Promotion | None:
     """Returns which run of a brand version had its prices promoted last."""
-    found = session.exec(
-        select(RunRecord.id, RunRecord.promoted_at)
-        .where(
-            col(RunRecord.promoted_at).is_not(None),
-            col(RunRecord.brand_version) == brand_version,
-        )
-        .order_by(col(RunRecord.promoted_at).desc(), col(RunRecord.id).desc())
-        .limit(1)
-    ).first()
-    return None if found is None or found[1] is None else Promotion(found[0], found[1])
+    found = session.connection().execute(_PROMOTED, {"version": brand_version}).first()
+    return None if found is None else Promotion(found.id, found.promoted_at)
 
 
 def finish_run(

@@ -91,7 +91,10 @@ def save_brand(session: Session, brand: Brand, clock: Clock) -> bool:
 
 def brand_version(session: Session) -> str:
     """Returns the version of the current brand: a hash of its content; raises `NotFound`."""
-    return _current(session).version
+    version = doors.current_version(session)
+    if version is None:
+        raise NotFound("brand", "current")
+    return version
 
 
 def planned_weeks(session: Session) -> int:

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import Executable, Subquery, and_, bindparam, func, select, tuple_
 from sqlmodel import Session
 
 from inventory.stock import Movement, ReservationState, StockLevel
@@ -26,7 +27,25 @@ def levels(
     Active holds named in `own` count as available too: an order that is planned again sees the
     units that it holds already.
     """
-    apart = _apart(now or datetime.min.replace(tzinfo=UTC), own)
+    given = {"sites": sites, "items": items, "own": own or None}
+    values: dict[str, Any] = {
+        name: list(names) for name, names in given.items() if names is not None
+    }
+    values["now"] = now or datetime.min.replace(tzinfo=UTC)
+    if after is not None:
+        values |= dict(zip(_AFTER, after, strict=True))
+    if limit is not None:
+        values["limit"] = limit
+    return [_level(row) for row in run(session, _levels(frozenset(values)), values)]
+
+
+_AFTER = tuple(f"after_{name}" for name in KEY)
+
+
+@cache
+def _levels(given: frozenset[str]) -> Executable:
+    """The statement for those parameters; building it takes longer than running it."""
+    apart = _apart(own="own" in given)
     freed = func.coalesce(apart.c.units, 0)
     query = (
         select(
@@ -35,14 +54,13 @@ def levels(
         )
         .outerjoin(apart, and_(*(apart.c[name] == STOCK.c[name] for name in KEY)))
         .order_by(*columns(STOCK))
-        .limit(limit)
     )  # fmt: skip
-    for column, names in ((STOCK.c.site, sites), (STOCK.c.item, items)):
-        if names is not None:
-            query = query.where(column.in_(names))
-    if after is not None:
-        query = query.where(tuple_(*columns(STOCK)) > after)
-    return [_level(row) for row in run(session, query)]
+    for column, names in ((STOCK.c.site, "sites"), (STOCK.c.item, "items")):
+        if names in given:
+            query = query.where(column.in_(bindparam(names, expanding=True)))
+    if _AFTER[0] in given:
+        query = query.where(tuple_(*columns(STOCK)) > tuple_(*map(bindparam, _AFTER)))
+    return query.limit(bindparam("limit")) if "limit" in given else query
 
 
 def _level(row: Any) -> StockLevel:
@@ -53,10 +71,10 @@ def _level(row: Any) -> StockLevel:
     )  # fmt: skip
 
 
-def _apart(now: datetime, own: Collection[str]) -> Any:
-    """Returns units by stock row of holds that do not count: their time has passed, or own ones."""
-    passed = RESERVATION.c.expires_at <= now
-    ignored = or_(passed, RESERVATION.c.id.in_(own)) if own else passed
+def _apart(own: bool) -> Subquery:
+    """Units by stock row of holds that do not count: their time has passed, or own ones."""
+    passed = RESERVATION.c.expires_at <= bindparam("now", type_=RESERVATION.c.expires_at.type)
+    ignored = passed | RESERVATION.c.id.in_(bindparam("own", expanding=True)) if own else passed
     return (
         select(*columns(LINE), func.sum(LINE.c.quantity - LINE.c.shipped).label("units"))
         .join(RESERVATION, RESERVATION.c.id == LINE.c.reservation)

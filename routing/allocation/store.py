@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
@@ -96,19 +96,22 @@ def save_outcome(
     )
 
 
+_NEWEST = (
+    select(AllocationRecord.id, AllocationRecord.finished_at)
+    .where(
+        col(AllocationRecord.brand_version) == bindparam("version"),
+        col(AllocationRecord.is_base),
+        col(AllocationRecord.finished_at).is_not(None),
+    )
+    .order_by(col(AllocationRecord.finished_at).desc(), _id.desc())
+    .limit(1)
+)
+
+
 def newest_base(session: Session, brand_version: str) -> tuple[str, datetime] | None:
     """Returns id and end of the newest finished allocation of a brand version as it is."""
-    row = session.exec(
-        select(AllocationRecord.id, AllocationRecord.finished_at)
-        .where(
-            col(AllocationRecord.brand_version) == brand_version,
-            col(AllocationRecord.is_base),
-            col(AllocationRecord.finished_at).is_not(None),
-        )
-        .order_by(col(AllocationRecord.finished_at).desc(), _id.desc())
-        .limit(1)
-    ).first()
-    return None if row is None or row[1] is None else (row[0], row[1])
+    found = session.connection().execute(_NEWEST, {"version": brand_version}).first()
+    return None if found is None else (found.id, found.finished_at)
 
 
 def latest_base(session: Session) -> AllocationRecord | None:
