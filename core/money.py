@@ -1,6 +1,6 @@
 """Money in integer minor units with its currency code; floats never cross an edge."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from functools import cache
@@ -92,18 +92,39 @@ class Money:
         return f"{sign}{_symbol(self.currency)}{whole:,}{decimals}"
 
 
-def money_table(amounts: NDArray[np.float64], currency: str) -> list[list[Money]]:
-    """Returns a table of amounts in major units, each rounded as by `Money.of`; raises as it."""
+@dataclass(frozen=True, slots=True)
+class Amounts(Mapping[str, Money]):
+    """Named amounts of one currency, kept as minor units; each is `Money` when it is asked for."""
+
+    minor: Mapping[str, int]
+    currency: str
+
+    def __post_init__(self) -> None:
+        exponent(self.currency)
+
+    def __getitem__(self, name: str) -> Money:
+        return Money(self.minor[name], self.currency)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.minor)
+
+    def __len__(self) -> int:
+        return len(self.minor)
+
+    def as_json(self) -> dict[str, dict[str, int | str]]:
+        """Returns each amount as `Money.as_json` does."""
+        currency = self.currency
+        return {name: {"amount": minor, "currency": currency} for name, minor in self.minor.items()}
+
+
+def minor_units(amounts: NDArray[np.float64], currency: str) -> NDArray[np.int64]:
+    """Returns amounts in major units, each rounded as by `Money.of`; raises `BadInput` as it."""
     scaled = amounts * 10 ** exponent(currency)
     minor = np.rint(scaled)
     plain = (np.abs(amounts) < _PLAIN) & (np.abs(scaled - minor) < _CLEAR)
     for at in np.argwhere(~plain).tolist():
         minor[tuple(at)] = Money.of(float(amounts[tuple(at)]), currency).minor
-    nothing = Money(0, currency)
-    return [
-        [Money(units, currency) if units else nothing for units in row]
-        for row in minor.astype(np.int64).tolist()
-    ]
+    return np.asarray(minor, dtype=np.int64)
 
 
 def apportioned(parts: Sequence[Decimal], currency: str) -> list[Money]:

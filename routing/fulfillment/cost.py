@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-from core.money import Money
+from core.money import Amounts
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.floors import Floor, floors_of
 from routing.fulfillment.options import Way
@@ -52,9 +52,11 @@ class Bill:
         """Returns the terms by name."""
         return {name: getattr(self, name) for name in TERMS}
 
-    def money(self, currency: str) -> dict[str, Money]:
+    def money(self, currency: str) -> Amounts:
         """Returns the terms by name, in minor units."""
-        return {name: money_of(term, currency) for name, term in self.terms().items()}
+        return Amounts(
+            {name: money_of(term, currency).minor for name, term in self.terms().items()}, currency
+        )
 
 
 TERMS = tuple(term.name for term in fields(Bill))

@@ -118,13 +118,13 @@ def _decision(decision: Decision) -> Document:
     return {
         "considered": decision.considered,
         "gap": decision.gap,
-        "objective": {name: _money(term) for name, term in decision.objective.items()},
+        "objective": decision.objective.as_json(),
         "rejected": [
             {
                 "option": lost.option,
                 "cost": None if lost.cost is None else _money(lost.cost),
                 "reason": lost.reason,
-                "terms": {name: _money(term) for name, term in lost.terms.items()} or None,
+                "terms": lost.terms and lost.terms.as_json(),
             }
             for lost in decision.rejected
         ],
@@ -135,4 +135,4 @@ def _decision(decision: Decision) -> Document:
 
 
 def _money(money: Money) -> Document:
-    return dict(money.as_json())
+    return {"amount": money.minor, "currency": money.currency}

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from core.money import Money
+from core.money import Amounts, Money
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.cost import Load
 from routing.fulfillment.crowd import CUSTOMS, Asked, Units
@@ -59,7 +59,7 @@ class Answer:
 
     asked: Asked
     leaving: tuple[Leaving, ...]
-    objective: Mapping[str, Money]
+    objective: Amounts
     covered: Sequence[int]
     held: Units
     considered: int

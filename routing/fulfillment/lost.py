@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.money import money_table
+from core.money import Amounts, Money, minor_units
 from routing.fulfillment.bills import Loads, terms_of
 from routing.fulfillment.choice import Choice, Sent, choose
 from routing.fulfillment.context import Lane
@@ -172,19 +172,17 @@ class _Options:
         most = np.argsort(-np.abs(changes), axis=1, kind="stable")
         currency = self.crowd.context.currency
         cost, more = terms.sum(axis=1), changes.sum(axis=1)
-        money = money_table(np.column_stack([cost, more, terms]), currency)
-        for order, sent, true, paid, change, names in zip(
-            self.order.tolist(), self.sent, cost.tolist(), money,
+        minor = minor_units(np.column_stack([cost, more, terms]), currency).tolist()
+        for order, sent, true, (whole, beyond, *parts), change, names in zip(
+            self.order.tolist(), self.sent, cost.tolist(), minor,
             np.take_along_axis(changes, most, axis=1).tolist(), _NAMES[most].tolist(), strict=True,
         ):  # fmt: skip
-            whole, beyond, *parts = paid
             label = " + ".join(_label(self.crowd, one.row, one.service) for one in sent)
-            lost = dearer(
-                label, whole, beyond,
-                {name: part for name, part in zip(TERMS, parts, strict=True) if part.minor},
-                dict(zip(names, change, strict=True)),
+            paid = {name: part for name, part in zip(TERMS, parts, strict=True) if part}
+            yield order, true, dearer(
+                label, Money(whole, currency), Money(beyond, currency), Amounts(paid, currency),
+                zip(names, change, strict=True),
             )  # fmt: skip
-            yield order, true, lost
 
 
 def _refusal(lane: Lane, wants: Sequence[Want], held: Sequence[int]) -> Rejected:

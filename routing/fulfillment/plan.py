@@ -1,13 +1,13 @@
 """The plan of one order: legs, promise, landed cost, what is not served, and why it is so."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import overload
 
-from core.money import Money
+from core.money import Amounts, Money
 from routing.fulfillment.parcels import Parcel
 from routing.fulfillment.promise import Delivery
 from routing.landed_cost.regime import CustomsRoute
@@ -107,7 +107,7 @@ class Rejected:
     option: str
     cost: Money | None
     reason: str
-    terms: Mapping[str, Money] = field(default_factory=dict)
+    terms: Amounts | None = None
 
 
 class Told(Sequence[Rejected]):
@@ -157,7 +157,7 @@ class Decision:
 
     considered: int
     gap: float
-    objective: Mapping[str, Money]
+    objective: Amounts
     rejected: Sequence[Rejected]
     prices_version: str
     data_version: str

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import islice
 
 from core.errors import BadInput, Problem
-from core.money import money_table
+from core.money import Amounts, minor_units
 from routing.fulfillment.bills import terms_of
 from routing.fulfillment.choice import Choice, choose
 from routing.fulfillment.context import PlanningContext
@@ -132,13 +132,14 @@ def _chosen(crowd: Crowd) -> list[Plan]:
     terms = terms_of(crowd, choice.loads, len(crowd.asked))
     lost = Lost(crowd, choice, terms)
     leaving = iter(_leaving(crowd, choice))
-    objectives = money_table(terms, crowd.context.currency)
+    currency = crowd.context.currency
+    objectives = minor_units(terms, currency).tolist()
     return [
         plan_of(
             Answer(
                 asked=asked,
                 leaving=tuple(islice(leaving, len(choice.sent[at]))),
-                objective=dict(zip(TERMS, objectives[at], strict=True)),
+                objective=Amounts(dict(zip(TERMS, objectives[at], strict=True)), currency),
                 covered=crowd.splits.bundles[choice.target[at]].tolist(),
                 held=crowd.held[at],
                 considered=int(choice.considered[at]),

@@ -1,8 +1,9 @@
 """The decision record of a search: which options lost, what each would have cost, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
-from core.money import Money
+from core.money import Amounts, Money
 from inventory.items import Item
 from routing.fulfillment.context import Lane
 from routing.fulfillment.cost import Costing
@@ -29,19 +30,22 @@ def rejected_search(
 
 
 def dearer(
-    label: str, cost: Money, more: Money, terms: Mapping[str, Money], changes: Mapping[str, float]
+    label: str, cost: Money, more: Money, terms: Amounts, changes: Iterable[tuple[str, float]]
 ) -> Rejected:
     """Returns an option that lost by its cost: by how much, and through which terms.
 
-    `more` is what it costs beyond the chosen one, `changes` what each term does, the most first.
+    `more` is what it costs beyond the chosen one; `changes` tells what each term does, those that
+    do most first.
     """
     told = [
-        f"{name.replace('_', ' ')} {change:+.2f}"
-        for name, change in changes.items()
-        if abs(change) >= 0.005
+        f"{name.replace('_', ' ')} {change:+.2f}" for name, change in takewhile(_matters, changes)
     ]
     said = f"{more} dearer: {', '.join(told)}" if told else "as dear as the chosen option"
     return Rejected(label, cost, said, terms)
+
+
+def _matters(change: tuple[str, float]) -> bool:
+    return abs(change[1]) >= 0.005
 
 
 def short_of(reasons: Sequence[str]) -> str:
@@ -65,11 +69,12 @@ def _dearer_options(costing: Costing, found: Found) -> list[Rejected]:
     for option in _distinct(best, found.others)[:SHOWN_OPTIONS]:
         theirs = option.bill.terms()
         changes = {name: theirs[name] - mine[name] for name in mine}
-        ordered = dict(sorted(changes.items(), key=lambda pair: -abs(pair[1])))
+        ordered = sorted(changes.items(), key=lambda pair: -abs(pair[1]))
         label = " + ".join(costing.ways[way].label for way in option.team)
         cost = Money.of(option.cost, currency)
         more = Money.of(option.cost - best.cost, currency)
-        paid = {name: term for name, term in option.bill.money(currency).items() if term.minor}
+        bill = option.bill.money(currency).minor
+        paid = Amounts({name: term for name, term in bill.items() if term}, currency)
         lost.append(dearer(label, cost, more, paid, ordered))
     return lost
 

@@ -7,21 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.money import Money, apportioned, currencies, money_table
+from core.money import Amounts, Money, apportioned, currencies, minor_units
 
 
 @pytest.mark.parametrize(
     ("amount", "currency", "minor"),
     [("12.99", "EUR", 1299), ("1200", "JPY", 1200), ("1.2345", "KWD", 1234), (0.1, "GBP", 10)],
 )
-def test_amounts_become_money_table_of_their_currency(
+def test_amounts_become_minor_units_of_their_currency(
     amount: str | float, currency: str, minor: int
 ) -> None:
     assert Money.of(amount, currency) == Money(minor, currency)
 
 
 @given(st.integers(-(10**12), 10**12), st.sampled_from(["EUR", "JPY", "KWD"]))
-def test_money_table_survive_the_way_through_major_units(minor: int, currency: str) -> None:
+def test_minor_units_survive_the_way_through_major_units(minor: int, currency: str) -> None:
     assert Money.of(Money(minor, currency).amount, currency) == Money(minor, currency)
 
 
@@ -36,8 +36,16 @@ def test_amounts_read_as_in_english(minor: int, currency: str) -> None:
     st.sampled_from(["EUR", "JPY", "KWD"]),
 )
 def test_many_amounts_are_rounded_as_one_is(amounts: list[float], currency: str) -> None:
-    found = money_table(np.array([amounts, amounts]), currency)
-    assert found == 2 * [[Money.of(amount, currency) for amount in amounts]]
+    found = minor_units(np.array([amounts, amounts]), currency).tolist()
+    assert found == 2 * [[Money.of(amount, currency).minor for amount in amounts]]
+
+
+def test_named_amounts_are_money_by_name() -> None:
+    amounts = Amounts({"duty": 120, "tax": 0}, "EUR")
+    assert dict(amounts) == {"duty": Money(120, "EUR"), "tax": Money(0, "EUR")}
+    assert amounts.as_json() == {name: money.as_json() for name, money in amounts.items()}
+    with pytest.raises(BadInput, match="ISO 4217"):
+        Amounts({}, "ECU1")
 
 
 def test_two_currencies_do_not_add() -> None:
@@ -57,7 +65,7 @@ def test_an_unknown_currency_is_refused() -> None:
 
 
 @given(st.lists(st.decimals("-1000", "1000", places=5), min_size=1, max_size=9))
-def test_parts_in_money_table_add_up_to_the_rounded_sum(parts: list[Decimal]) -> None:
+def test_parts_in_minor_units_add_up_to_the_rounded_sum(parts: list[Decimal]) -> None:
     shared = apportioned(parts, "EUR")
     assert sum(part.minor for part in shared) == Money.of(sum(parts, Decimal(0)), "EUR").minor
     assert all(abs(s.amount - p) < Decimal("0.01") for s, p in zip(shared, parts, strict=True))

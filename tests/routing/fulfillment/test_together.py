@@ -73,7 +73,9 @@ def test_the_record_tells_what_every_other_way_would_have_cost(seed: int) -> Non
         assert len(lost) == len(told.decision.rejected)
         priced = {name: one for name, one in lost.items() if one.cost and "+" not in name}
         for name, one in priced.items():
-            assert {term: money for term, money in bills[name].items() if money.minor} == one.terms
+            assert {term: units for term, units in bills[name].minor.items() if units} == (
+                one.terms and one.terms.minor
+            )
         shown = [one.cost.minor for one in told.decision.rejected if one.cost]
         assert shown == sorted(shown)
         for name, bill in bills.items():
