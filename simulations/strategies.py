@@ -11,7 +11,6 @@ from core.folder.writer import complete
 from routing.allocation.allocate import allocate
 from routing.allocation.prices import Prices, mean_of
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.order import Availability, Order, Wishes
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import plan
@@ -53,10 +52,7 @@ def priced(
         now = replace(context, prices=prices)
 
         def policy(order: Order, available: Availability) -> Plan:
-            made = plan(order, available, now, wishes)
-            if not wishes.keep_scarce:
-                return made
-            return keep_scarce(made, order, available, now, wishes)
+            return plan(order, available, now, wishes)
 
         return policy
 

@@ -16,7 +16,6 @@ from routing.allocation.prices import load_prices
 from routing.fulfillment.backorders import Backorders, backorders
 from routing.fulfillment.context import PlanningContext, availability_of
 from routing.fulfillment.document import backorders_document, document_of
-from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import plan
 
@@ -41,8 +40,6 @@ def command(folder: Path, order: Path, prices: Path | None, as_json: bool) -> No
     asked = asked_of(body, context, _dawn(brand))
     available = availability_of(brand)
     made = plan(asked.order, available, context, asked.wishes)
-    if asked.wishes.keep_scarce:
-        made = keep_scarce(made, asked.order, available, context, asked.wishes)
     document, shown = document_of(made), list(_shown(made))
     if asked.wishes.backorder:
         later = backorders(made, asked.order, context, asked.wishes)

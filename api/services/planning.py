@@ -22,7 +22,6 @@ from routing.fulfillment import store
 from routing.fulfillment.backorders import Backorders, backorders
 from routing.fulfillment.context import PlanningContext, may_leave
 from routing.fulfillment.document import Document, backorders_document, document_of
-from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.order import Availability
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import NO_STOCK, plan_many
@@ -150,13 +149,7 @@ def _plan_each(
     asked: Sequence[Asked], available: Availability, context: PlanningContext
 ) -> list[Plan]:
     """Returns a plan for each order, all of them against the same stock."""
-    plans = plan_many([(one.order, one.wishes) for one in asked], available, context)
-    return [
-        keep_scarce(made, one.order, available, context, one.wishes)
-        if one.wishes.keep_scarce
-        else made
-        for one, made in zip(asked, plans, strict=True)
-    ]
+    return plan_many([(one.order, one.wishes) for one in asked], available, context)
 
 
 def _planned_and_held(

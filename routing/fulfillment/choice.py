@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from routing.fulfillment.bills import Loads
 from routing.fulfillment.bundles import Bundles
 from routing.fulfillment.crowd import Crowd
+from routing.fulfillment.measures import summed
 from routing.fulfillment.splits import Splits
 
 Floats = NDArray[np.float64]
@@ -37,13 +38,15 @@ class Sent:
 class Choice:
     """The cheapest options of a crowd.
 
-    `target` is the bundle that each order gets, `cost` its full cost, `sent` what leaves where;
-    `considered` counts the bundles that were priced for each order. `loads` are all of `sent` by
-    order. `alone`, by [row, service], is what one way would cost that serves the target by itself;
-    infinite where it cannot.
+    `target` is the bundle that each order gets, `able` the one that it could get if it kept nothing
+    for later orders, `cost` the full cost, `sent` what leaves where; `considered` counts the
+    bundles that were priced for each order. `loads` are all of `sent` by order. `alone`, by
+    [row, service], is what one way would cost that serves the target by itself, and `price` and
+    `parcels` are those of its shipping; infinite where it cannot.
     """
 
     target: Places
+    able: Places
     cost: Floats
     sent: tuple[tuple[Sent, ...], ...]
     considered: Places
@@ -61,31 +64,33 @@ class Choice:
 def choose(crowd: Crowd) -> Choice:
     """Returns the cheapest option that serves the most units of each order; always proven.
 
-    An order that may not be split is served by the one service of one source that serves most.
+    An order that may not be split is served by the one service of one source that serves most. One
+    that keeps scarce goods for later orders serves the units that make its full cost, shadow prices
+    and the penalties of units not served included, least; without prices nothing is kept.
     """
     bundles = Bundles(crowd)
-    alone = _Alone.of(bundles)
+    alone, aims = _Alone.of(bundles), _Aims(crowd)
     counts = np.isfinite(alone.cost[:, :, 1:]).sum(axis=(1, 2))
     considered = np.bincount(crowd.order, counts, len(crowd.asked)).astype(np.intp)
-    target, cost = np.zeros(len(crowd.asked), dtype=np.intp), np.zeros(len(crowd.asked))
+    target = np.zeros(len(crowd.asked), dtype=np.intp)
+    able, cost = target.copy(), np.zeros(len(crowd.asked))
     sent: list[tuple[Sent, ...]] = [() for _ in crowd.asked]
-    splittable = np.array([each.wishes.allow_split for each in crowd.asked])
-    for order in np.flatnonzero(~splittable).tolist():
-        target[order], cost[order], sent[order] = _single(crowd, alone, order)
-    if splittable.any() and len(crowd.order):
-        covered = _covered(crowd)
-        target[splittable] = covered[splittable]
-        tables = _Tables.of(bundles, alone)
-        for order, found in tables.best(covered, np.flatnonzero(splittable)).items():
-            cost[order], sent[order] = found
+    if len(crowd.order):
+        splits = np.array([each.wishes.allow_split for each in crowd.asked])
+        found = {at: _single(crowd, alone, at, aims) for at in np.flatnonzero(~splits).tolist()}
+        if splits.any():
+            found |= _Tables.of(bundles, alone).best(aims, np.flatnonzero(splits))
+        for order, answer in found.items():
+            able[order], target[order], cost[order], sent[order] = answer
     cost[target > 0] -= crowd.context.weights.split_cost  # the first parcel is no split
-    return _choice(bundles, alone, target, cost, sent, considered)
+    return _choice(bundles, alone, target, able, cost, sent, considered)
 
 
 def _choice(
     bundles: Bundles,
     alone: "_Alone",
     target: Places,
+    able: Places,
     cost: Floats,
     sent: Sequence[tuple[Sent, ...]],
     considered: Places,
@@ -97,32 +102,64 @@ def _choice(
     at, wanted = (row, service, bundle), target[crowd.order]
     at_target = np.arange(len(wanted)), slice(None), wanted
     return Choice(
-        target, cost, tuple(sent), considered,
+        target, able, cost, tuple(sent), considered,
         Loads(option, *at, price=price[at], parcels=parcels[at]),
         alone.cost[at_target], price[at_target], parcels[at_target],
     )  # fmt: skip
 
 
-def _covered(crowd: Crowd) -> Places:
-    """The bundle of all units that can be served at all."""
-    units = np.zeros(crowd.wanted.shape, dtype=np.int64)
-    np.add.at(units, crowd.order, crowd.takes.max(axis=1))
-    return crowd.splits.number(np.minimum(units, crowd.wanted))
+Found = tuple[int, int, float, tuple[Sent, ...]]
+"""The bundle that could be served, the one that is, its cost with a split too many, and `sent`."""
 
 
-def _single(crowd: Crowd, alone: "_Alone", order: int) -> tuple[int, float, tuple[Sent, ...]]:
-    """The cheapest service that alone serves the most units of an order."""
-    rows = np.arange(crowd.begins[order], crowd.begins[order + 1])
-    units = np.minimum(crowd.takes[rows], crowd.wanted[order])
-    most = units.sum(axis=2) == units.sum(axis=2).max(initial=0)
-    bundle = crowd.splits.number(units)
-    cost = np.take_along_axis(alone.cost[rows], bundle[..., np.newaxis], axis=2)[..., 0]
-    cost = np.where(most & (bundle > 0), cost, np.inf)
-    if not np.isfinite(cost).any():
-        return 0, 0.0, ()
-    row, service = (int(at) for at in np.unravel_index(np.argmin(cost), cost.shape))
-    served = int(bundle[row, service])
-    return served, float(cost[row, service]), (Sent(int(rows[row]), service, served),)
+@dataclass(frozen=True, eq=False)
+class _Aims:
+    """Which bundle an order is to get: the most that can be served, or what is worth it."""
+
+    crowd: Crowd
+
+    def bundle(self, order: int, cost: Floats) -> int:
+        """Returns the bundle to serve, given what each of them costs an order."""
+        if not self.crowd.keeps[order]:
+            return int(self.most[order])
+        whole = cost + self._left[order]
+        whole[0] = self._left[order, 0] + self.crowd.context.weights.split_cost
+        least = whole.min()
+        return int(np.flatnonzero(whole <= least + _TOLERANCE * max(abs(least), 1.0))[-1])
+
+    @cached_property
+    def most(self) -> Places:
+        """The bundle of all units that can be served at all, [order]."""
+        crowd = self.crowd
+        units = np.zeros(crowd.wanted.shape, dtype=np.int64)
+        np.add.at(units, crowd.order, crowd.takes.max(axis=1))
+        return crowd.splits.number(np.minimum(units, crowd.wanted))
+
+    @cached_property
+    def _left(self) -> Floats:
+        """The penalties of the units that a bundle leaves, [order, bundle]."""
+        missing = self.crowd.wanted[:, np.newaxis] - self.crowd.splits.bundles
+        return summed(self.crowd.unmet_penalty[:, np.newaxis], missing.astype(float))
+
+
+def _single(crowd: Crowd, alone: "_Alone", order: int, aims: _Aims) -> Found:
+    """The cheapest service that alone sends what an order is to get."""
+    rows = slice(crowd.begins[order], crowd.begins[order + 1])
+    cost, units = alone.cost[rows], np.minimum(crowd.takes[rows], crowd.wanted[order])
+    number = crowd.splits.number(units)
+    most = (units.sum(axis=2) == units.sum(axis=2).max(initial=0)) & (number > 0)
+    own = np.take_along_axis(cost, number[..., np.newaxis], axis=2)[..., 0]
+    own = np.where(most, own, np.inf)
+    if not own.size or not np.isfinite(own).any():
+        return 0, 0, 0.0, ()
+    able = served = int(number.flat[own.argmin()])
+    if crowd.keeps[order]:
+        served = aims.bundle(order, cost.min(axis=(0, 1)))
+        own = cost[..., served]
+    if not served:
+        return able, 0, 0.0, ()
+    row, service = (int(at) for at in np.unravel_index(int(own.argmin()), own.shape))
+    return able, served, float(own[row, service]), (Sent(int(rows.start) + row, service, served),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,22 +208,25 @@ class _Tables:
             bundles, alone, whole, cost, divided, divided & (share > least[:, np.newaxis])
         )  # fmt: skip
 
-    def best(self, target: Places, chosen: Places) -> dict[int, tuple[float, tuple[Sent, ...]]]:
-        """Returns cost and option of chosen orders, for the bundles that they are to get."""
-        found: dict[int, tuple[float, tuple[Sent, ...]]] = {
-            order: (0.0, ()) for order in chosen.tolist() if not target[order]
-        }
+    def best(self, aims: _Aims, chosen: Places) -> dict[int, Found]:
+        """Returns the cheapest way to what chosen orders are to get."""
+        found: dict[int, Found] = {}
         while len(chosen := chosen[[order not in found for order in chosen.tolist()]]):
             levels = _Levels(self._by_order(chosen), self.bundles.crowd.splits)
             floors: list[tuple[int, int]] = []
             for at, order in enumerate(chosen.tolist()):
-                bundle, begin = int(target[order]), int(self._begins[order])
+                bundle = aims.bundle(order, levels.cost[-1][at])
+                able = int(aims.most[order])
+                if not bundle:
+                    found[order] = able, 0, 0.0, ()
+                    continue
+                begin = int(self._begins[order])
                 groups = [(begin + place, part) for place, part in levels.shares(at, bundle)]
                 resting = [group for group in groups if self.floor[group]]
                 floors += resting
                 if not resting:
                     sent = tuple(one for group in groups for one in self._sent(*group))
-                    found[order] = float(levels.cost[-1][at, bundle]), sent
+                    found[order] = able, bundle, float(levels.cost[-1][at, bundle]), sent
             if floors:
                 self._sharpen(*np.array(floors, dtype=np.intp).T)
         return found
@@ -211,7 +251,7 @@ class _Tables:
         """The tables of orders by [order, place among its groups, bundle]; else infinite."""
         ends = np.append(self._begins[1:], len(self.cost))
         count = (ends - self._begins)[chosen]
-        place = np.arange(int(count.max(initial=0)))
+        place = np.arange(int(count.max(initial=1)))
         there = place < count[:, np.newaxis]
         groups = np.where(there, self._begins[chosen][:, np.newaxis] + place, 0)
         return np.where(there[..., np.newaxis], self.cost[groups], np.inf)

@@ -100,6 +100,17 @@ class Crowd:
         return np.array([[want.value for want in each.wants] for each in self.asked])
 
     @cached_property
+    def unmet_penalty(self) -> Floats:
+        """Penalty of one unit that nobody serves, [order, want]."""
+        return np.array([[want.item.unmet_penalty for want in each.wants] for each in self.asked])
+
+    @cached_property
+    def keeps(self) -> NDArray[np.bool_]:
+        """Whether an order leaves scarce goods to later ones, [order]; never without prices."""
+        priced = self.context.prices is not None
+        return np.array([priced and each.wishes.keep_scarce for each in self.asked])
+
+    @cached_property
     def region(self) -> Places:
         """Position of each order's region."""
         index = self.context.region_at

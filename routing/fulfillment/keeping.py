@@ -1,32 +1,32 @@
-"""Keeping scarce goods: lines that a plan leaves unserved because later orders need them more."""
+"""Keeping scarce goods in orders too large for the exact choice: whole lines left to later ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.order import Availability, Order, OrderLine, Wishes
+from routing.fulfillment.legs import KEPT, WORTH_MORE
+from routing.fulfillment.order import Availability, Order, OrderLine
 from routing.fulfillment.plan import Plan, Unserved
-from routing.fulfillment.planning import plan
 
-KEPT = "kept-for-later"
-"""The code of units that are in stock and kept for later orders."""
+Again = Callable[[Order, Availability], Plan]
+"""Plans an order anew, serving the most units."""
 
 
 def keep_scarce(
-    made: Plan, order: Order, availability: Availability, context: PlanningContext, wishes: Wishes
+    made: Plan, order: Order, availability: Availability, context: PlanningContext, again: Again
 ) -> Plan:
     """Returns the plan that costs least when lines may be left unserved at their unmet penalty.
 
     The cost of serving counts shadow prices, so a line is left where its units are worth more to
     later orders than to this one. Lines are given up one at a time, the best first, as long as
-    that pays: exact for an order of one line, near for others. Without prices nothing is kept.
+    that pays. Without prices nothing is kept.
     """
     if context.prices is None or not made.legs:
         return made
     best, lines, kept = made, order.lines, dict[int, OrderLine]()
     while True:
         tries = [
-            (line, _without(order, lines, line, availability, context, wishes))
+            (line, _without(order, lines, line, availability, again))
             for line in _doubtful(best, lines, context)
         ]
         pays = [(_cost(one, kept, context, line), line, one) for line, one in tries]
@@ -52,13 +52,10 @@ def _without(
     lines: Sequence[OrderLine],
     left: OrderLine,
     availability: Availability,
-    context: PlanningContext,
-    wishes: Wishes,
+    again: Again,
 ) -> Plan:
     rest = tuple(line for line in lines if line.line != left.line)
-    if not rest:
-        return plan(order, {}, context, wishes)
-    return plan(replace(order, lines=rest), availability, context, wishes)
+    return again(replace(order, lines=rest), availability) if rest else again(order, {})
 
 
 def _cost(
@@ -86,11 +83,8 @@ def _penalty(line: OrderLine, context: PlanningContext) -> float:
 def _told(best: Plan, order: Order, kept: Mapping[int, OrderLine]) -> Plan:
     short = {one.line: one for one in best.unserved if one.line not in kept}
     short |= {
-        line.line: Unserved(line.line, line.item, line.quantity, KEPT, _REASON)
+        line.line: Unserved(line.line, line.item, line.quantity, KEPT, WORTH_MORE)
         for line in kept.values()
     }
     return replace(best, unserved=tuple(short[line.line] for line in order.lines
                                         if line.line in short))  # fmt: skip
-
-
-_REASON = "worth more to later orders, by the shadow prices, than serving it now"

@@ -1,6 +1,6 @@
 """Legs: what was chosen for an order, told as a plan."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -39,6 +39,12 @@ from routing.landed_cost.cost import (
 NO_STOCK, NO_ROUTE, NO_SPLIT = "no-stock", "no-route", "split-not-allowed"
 """Why units are not served: nobody holds them, nothing carries them, or only together."""
 
+KEPT, WORTH_MORE = (
+    "kept-for-later",
+    "worth more to later orders, by the shadow prices, than serving it now",
+)
+"""The code of units that are in stock and kept for later orders, and the reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
@@ -54,13 +60,15 @@ class Answer:
     """What was chosen for an order, and what it could be chosen from.
 
     `objective` has the terms of the full cost, `covered` the units of each want that are served,
-    `held` the units that were available by [site, customs, want].
+    `able` those that could be, if none were kept for later orders, and `held` the units that were
+    available by [site, customs, want].
     """
 
     asked: Asked
     leaving: tuple[Leaving, ...]
     objective: Amounts
     covered: Sequence[int]
+    able: Sequence[int]
     held: Units
     considered: int
     gap: float
@@ -227,16 +235,20 @@ def _short_of(answer: Answer) -> bool:
 
 def _unserved(answer: Answer) -> tuple[Unserved, ...]:
     names = [want.item.item for want in answer.asked.wants]
-    left: Mapping[str, int] = dict(zip(names, answer.covered, strict=True))
-    open_units = dict(left)
+    served = dict(zip(names, answer.covered, strict=True))
+    kept = {name: able - units for (name, units), able in zip(
+        served.items(), answer.able, strict=True)}  # fmt: skip
     short = []
     for line in answer.asked.order.lines:
-        served = min(line.quantity, open_units[line.item])
-        open_units[line.item] -= served
-        if served < line.quantity:
+        missing = line.quantity - min(line.quantity, served[line.item])
+        served[line.item] -= line.quantity - missing
+        later = min(missing, kept[line.item])
+        kept[line.item] -= later
+        if later:
+            short.append(Unserved(line.line, line.item, later, KEPT, WORTH_MORE))
+        if missing > later:
             code, reason = _why(answer, names.index(line.item))
-            missing = line.quantity - served
-            short.append(Unserved(line.line, line.item, missing, code, reason))
+            short.append(Unserved(line.line, line.item, missing - later, code, reason))
     return tuple(short)
 
 

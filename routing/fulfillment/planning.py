@@ -1,6 +1,7 @@
 """Planning orders: the exact choice or the search, and the plan that tells all of it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -12,6 +13,7 @@ from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.cost import TERMS, Bill, Costing
 from routing.fulfillment.crowd import CUSTOMS, Asked, Crowd, held_of
 from routing.fulfillment.departures import moment
+from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.legs import NO_ROUTE, NO_SPLIT, NO_STOCK, Answer, Leaving, plan_of
 from routing.fulfillment.lost import Lost
 from routing.fulfillment.options import Deal, way_of, ways_of
@@ -40,6 +42,7 @@ def plan(
 ) -> Plan:
     """Returns the plan that serves the most units of an order at the lowest full cost.
 
+    An order that keeps scarce goods is served what is worth it, at the lowest cost of all.
     Full cost is shipping on billed weight, handling, duty, fees and tax that nobody recovers,
     carbon, expected lateness, splits, and the shadow prices of stock, slots and carrier capacity
     where the context has them. Raises `BadInput` for a region or item that the brand lacks.
@@ -141,6 +144,7 @@ def _chosen(crowd: Crowd) -> list[Plan]:
                 leaving=tuple(islice(leaving, len(choice.sent[at]))),
                 objective=Amounts(dict(zip(TERMS, objectives[at], strict=True)), currency),
                 covered=crowd.splits.bundles[choice.target[at]].tolist(),
+                able=crowd.splits.bundles[choice.able[at]].tolist(),
                 held=crowd.held[at],
                 considered=int(choice.considered[at]),
                 gap=0.0,
@@ -183,8 +187,16 @@ def _searched(asked: Asked, availability: Availability, context: PlanningContext
                       for at, load in loads),
         objective=(found.best.bill if found.best else Bill()).money(context.currency),
         covered=found.covered,
+        able=found.covered,
         held=held_of([asked], availability, context)[0],
         considered=found.considered,
         gap=found.gap,
     )  # fmt: skip
-    return plan_of(answer, partial(rejected_search, costing, found, refusals))
+    made = plan_of(answer, partial(rejected_search, costing, found, refusals))
+    if not asked.wishes.keep_scarce:
+        return made
+    serving = replace(asked.wishes, keep_scarce=False)
+    return keep_scarce(
+        made, asked.order, availability, context,
+        lambda order, available: plan(order, available, context, serving),
+    )  # fmt: skip
