@@ -137,9 +137,10 @@ class _Aims:
 
     @cached_property
     def _left(self) -> Floats:
-        """The penalties of the units that a bundle leaves, [order, bundle]."""
+        """The penalties of the units that a bundle leaves, [order, bundle]; else infinite."""
         missing = self.crowd.wanted[:, np.newaxis] - self.crowd.splits.bundles
-        return summed(self.crowd.unmet_penalty[:, np.newaxis], missing.astype(float))
+        penalty = summed(self.crowd.unmet_penalty[:, np.newaxis], missing.astype(float))
+        return np.where((missing >= 0).all(axis=2), penalty, np.inf)
 
 
 def _single(crowd: Crowd, alone: "_Alone", order: int, aims: _Aims) -> Found:

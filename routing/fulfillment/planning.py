@@ -67,7 +67,7 @@ def plan_many(
             small.append(at)
         else:
             plans[at] = _searched(each, availability, context)
-    for places in _crowds(asked, small, len(CUSTOMS) * len(context.rates.sites)):
+    for places in crowds(asked, small, context):
         crowd = Crowd.of([asked[at] for at in places], availability, context)
         plans.update(zip(places, _chosen(crowd), strict=True))
     return [plans[at] for at in range(len(asked))]
@@ -77,12 +77,15 @@ def _shape(asked: Asked) -> tuple[int, ...]:
     return tuple(want.units for want in asked.wants)
 
 
-def _crowds(asked: Sequence[Asked], places: Sequence[int], sources: int) -> Iterator[Sequence[int]]:
-    """Yields orders that are planned together: all of as many wants, and of near shapes.
+def crowds(
+    asked: Sequence[Asked], places: Sequence[int], context: PlanningContext
+) -> Iterator[Sequence[int]]:
+    """Yields the places of orders that are planned together: of as many wants, and near shapes.
 
     A shape joins the crowd of a larger one where pricing bundles that its orders do not want takes
     less time than a crowd of its own.
     """
+    sources = len(CUSTOMS) * len(context.rates.sites)
     shapes: dict[tuple[int, ...], list[int]] = {}
     for at in places:
         shapes.setdefault(_shape(asked[at]), []).append(at)
