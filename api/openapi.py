@@ -32,6 +32,7 @@ _CONFLICTS: Mapping[str, str] = {
     "not-finished": "The allocation has not finished.",
     "forecast-not-finished": "The forecast has not finished.",
     "run-not-finished": "The run has not finished.",
+    "not-in-transit": "4 units of MUG (free) are on the way with TR-7.",
     "stock-changed": "Expected 40 on hand, found 38.",
     "stock-reserved": "The change would leave less than the 12 units that are held.",
     IN_FLIGHT: "The first request with this Idempotency-Key is still running.",

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api.bodies import INTEGRAL, Body, Code, Moment, Text, View
 from api.dependencies import ClockDep, EntropyDep, SessionDep, allow
@@ -25,12 +25,23 @@ Names = Annotated[list[Code] | None, Query(max_length=500)]
 
 
 class MovementCreate(Body):
-    """A movement to write: units received or returned, or a corrected count."""
+    """A movement to write.
+
+    Units received or returned, a corrected count, units that leave for another site or arrive from
+    one (`reference` names the transfer), or units released from bond.
+    """
 
     site: Code
     item: Code
     customs: Literal["free", "bonded"] = "free"
-    kind: Literal[MovementKind.RECEIPT, MovementKind.RETURN, MovementKind.ADJUSTMENT]
+    kind: Literal[
+        MovementKind.RECEIPT,
+        MovementKind.RETURN,
+        MovementKind.ADJUSTMENT,
+        MovementKind.TRANSFER_OUT,
+        MovementKind.TRANSFER_IN,
+        MovementKind.BOND_RELEASE,
+    ]
     quantity: Change
     reference: Text = ""
     expected_on_hand: Annotated[int, Field(strict=True, ge=0), INTEGRAL] | None = None
@@ -67,6 +78,21 @@ class MovementView(View):
     reserved: int
     reference: str
     actor: str
+
+
+class GoodsView(View):
+    """Units of a transfer that have left and not arrived."""
+
+    item: str
+    customs: str
+    quantity: int
+
+
+class TransferView(BaseModel):
+    """What of a transfer is still on the way; nothing when all of it has arrived."""
+
+    transfer: str
+    on_the_way: list[GoodsView]
 
 
 class StockView(View):
@@ -112,7 +138,7 @@ def list_movements(
     "/movements",
     status_code=201,
     response_model=MovementView,
-    responses=conflicts("stock-changed", "stock-reserved"),
+    responses=conflicts("insufficient-stock", "not-in-transit", "stock-changed", "stock-reserved"),
 )
 def create_movement(
     body: MovementCreate,
@@ -133,6 +159,15 @@ def create_movement(
         body.expected_on_hand,
     )
     return once.answer(201, MovementView.model_validate(movement))
+
+
+@router.get("/in-transit", response_model=TransferView, dependencies=[Reader])
+def read_transfer(transfer: Text, session: SessionDep) -> TransferView:
+    """Returns what of a transfer is still on the way."""
+    goods = services.travelling(session, transfer)
+    return TransferView(
+        transfer=transfer, on_the_way=[GoodsView.model_validate(one) for one in goods]
+    )
 
 
 @router.post("/safety", status_code=201, response_model=SafetyView)

@@ -9,7 +9,7 @@ from api import store as doors
 from api.database import SessionFactory
 from core.brand import Brand
 from core.clock import Clock
-from core.errors import BadInput, Problem
+from core.errors import BadInput, NotFound, Problem
 from core.ids import Entropy
 from inventory import store
 from inventory.stock import INCOMING, Entry, Lot, Movement, MovementKind, StockKey
@@ -32,6 +32,15 @@ class Swept:
     sign_ins: int
 
 
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """Units of an item in a customs state, wherever they are."""
+
+    item: str
+    customs: str
+    quantity: int
+
+
 def move(
     session: Session,
     brand: Brand,
@@ -44,15 +53,33 @@ def move(
     """Returns the movement that a person wrote into the ledger.
 
     Receipts and returns add units; an adjustment corrects the count by a signed quantity, and with
-    `expected` only if that many are on hand. Raises `BadInput` for a site or item that the brand
-    does not have, `Conflict` when held units would be lost.
+    `expected` only if that many are on hand. Units of a transfer leave one site, and arrive at
+    another, at once or in parts, under the same reference. A release from bond makes bonded units
+    free; the movement that takes them out of bond is returned. Raises `BadInput` for a site or item
+    that the brand does not have, `OutOfStock` for more than nobody holds, `Conflict` when held
+    units would be lost or more would arrive than is on the way.
     """
-    _check(brand, kind, key, quantity, expected)
+    _check(brand, kind, key, quantity, expected, entry.reference)
+    lots = [Lot(key.site, key.item, abs(quantity), key.customs)]
     if kind in INCOMING:
-        return store.receive(
-            session, [Lot(key.site, key.item, quantity, key.customs)], entry, kind
-        )[0]
+        return store.receive(session, lots, entry, kind)[0]
+    if kind is MovementKind.TRANSFER_OUT:
+        return store.transfer_out(session, lots, entry, entry.reference)[0]
+    if kind is MovementKind.TRANSFER_IN:
+        return store.transfer_in(session, lots, entry, entry.reference)[0]
+    if kind is MovementKind.BOND_RELEASE:
+        return store.release_bond(session, lots, entry)[0]
     return store.adjust(session, key, quantity, entry, expected)
+
+
+def travelling(session: Session, transfer: str) -> list[Goods]:
+    """Returns the units of a transfer that have left and not arrived; raises `NotFound`."""
+    if not store.movements(session, reference=transfer, limit=1):
+        raise NotFound("transfer", transfer)
+    return [
+        Goods(item, customs, units)
+        for (item, customs), units in sorted(store.in_transit(session, transfer).items())
+    ]
 
 
 def keep_safety(session: Session, brand: Brand, key: StockKey, units: int) -> None:
@@ -82,17 +109,30 @@ def _expired_batch(sessions: SessionFactory, now: datetime, entropy: Entropy) ->
 
 
 def _check(
-    brand: Brand, kind: MovementKind, key: StockKey, quantity: int, expected: int | None
+    brand: Brand,
+    kind: MovementKind,
+    key: StockKey,
+    quantity: int,
+    expected: int | None,
+    reference: str,
 ) -> None:
     problems = _misplaced(brand, key)
-    if kind in INCOMING and quantity < 1:
+    if kind is not MovementKind.ADJUSTMENT and quantity < 1:
         problems.append(Problem("", 0, 0, f"A {kind} needs a quantity >= 1.", "/quantity"))
-    if kind in INCOMING and expected is not None:
+    if kind is not MovementKind.ADJUSTMENT and expected is not None:
         problems.append(Problem("", 0, 0, "Only an adjustment compares.", "/expected_on_hand"))
-    if quantity == 0:
+    if kind in _JOURNEYS and not reference:
+        told = f"A {kind} needs the name of its transfer as reference."
+        problems.append(Problem("", 0, 0, told, "/reference"))
+    if kind is MovementKind.BOND_RELEASE and key.customs != "bonded":
+        problems.append(Problem("", 0, 0, "Only bonded stock is released.", "/customs"))
+    if kind is MovementKind.ADJUSTMENT and quantity == 0:
         problems.append(Problem("", 0, 0, "A movement moves something.", "/quantity"))
     if problems:
         raise BadInput(problems)
+
+
+_JOURNEYS = frozenset({MovementKind.TRANSFER_OUT, MovementKind.TRANSFER_IN})
 
 
 def _misplaced(brand: Brand, key: StockKey) -> list[Problem]:

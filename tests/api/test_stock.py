@@ -206,3 +206,63 @@ def test_a_buffer_is_kept_from_customers_until_it_is_given_up(
     assert keep(0, "second") == 201
     assert rows(client, keys, "?site=DE-HAM")[0]["available"] == 50
     assert keep(1, "third", "NOTHING") == 422
+
+
+def on_the_way(client: TestClient, keys: Keys, transfer: str) -> list[dict[str, Any]]:
+    answer = client.get(f"/v1/stock/in-transit?transfer={transfer}", headers=keys["planner"])
+    assert answer.status_code == 200, answer.text
+    goods: list[dict[str, Any]] = answer.json()["on_the_way"]
+    return goods
+
+
+def test_units_of_a_transfer_leave_travel_and_arrive_in_parts(
+    client: TestClient, keys: Keys
+) -> None:
+    def move(kind: str, site: str, units: int, key: str) -> Response:
+        body = receipt(kind=kind, site=site, quantity=units, reference="TR 7")
+        return post(client, keys, body, key)
+
+    left = move("transfer_out", "DE-HAM", 20, "k-1")
+    assert (left.status_code, left.json()["quantity"]) == (201, -20)
+    assert on_the_way(client, keys, "TR 7") == [
+        {"item": "MUG", "customs": "free", "quantity": 20}
+    ]  # fmt: skip
+    assert move("transfer_in", "TH-BKK", 15, "k-2").status_code == 201
+    late = move("transfer_in", "TH-BKK", 6, "k-3")
+    assert (late.status_code, late.json()["code"]) == (409, "not-in-transit")
+    assert move("transfer_in", "DE-HAM", 5, "k-4").status_code == 201
+    assert on_the_way(client, keys, "TR 7") == []
+    assert rows(client, keys, "?site=DE-HAM")[0]["on_hand"] == 35
+    more = move("transfer_out", "DE-HAM", 36, "k-5")
+    assert (more.status_code, more.json()["code"]) == (409, "insufficient-stock")
+    unknown = client.get("/v1/stock/in-transit?transfer=TR8", headers=keys["planner"])
+    assert unknown.status_code == 404
+
+
+def test_goods_released_from_bond_are_free_at_their_site(client: TestClient, keys: Keys) -> None:
+    bond = receipt(site="TH-BKK", customs="bonded", quantity=9)
+    assert post(client, keys, bond, "k-1").status_code == 201
+    before = {row["customs"]: row["on_hand"] for row in rows(client, keys, "?site=TH-BKK")}
+    release = receipt(site="TH-BKK", customs="bonded", kind="bond_release", quantity=4)
+    answer = post(client, keys, release, "k-2")
+    assert (answer.status_code, answer.json()["quantity"]) == (201, -4)
+    after = {row["customs"]: row["on_hand"] for row in rows(client, keys, "?site=TH-BKK")}
+    assert after["bonded"] == before["bonded"] - 4
+    assert after["free"] == before.get("free", 0) + 4
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"kind": "transfer_out"}, "/reference"),
+        ({"kind": "transfer_in", "reference": "T", "quantity": 0}, "/quantity"),
+        ({"kind": "bond_release"}, "/customs"),
+        ({"kind": "transfer_out", "reference": "T", "expected_on_hand": 3}, "/expected_on_hand"),
+    ],
+)
+def test_a_movement_needs_what_its_kind_needs(
+    client: TestClient, keys: Keys, change: dict[str, object], pointer: str
+) -> None:
+    refused = post(client, keys, receipt(**change))
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
