@@ -101,7 +101,7 @@ def _unserved(made: Plan) -> Table | str:
 def _backorders(later: Backorders) -> Table | str:
     rows = [
         [one.leg.site, one.leg.service, sum(line.quantity for line in one.leg.lines),
-         ", ".join(one.supply.references), f"{one.supply.due}",
+         ", ".join(one.supply.references), f"{one.supply.lot.due}",
          f"{one.leg.delivery.p95:%Y-%m-%d %H:%M}", one.leg.delivery.probability]
         for one in later.legs
     ]  # fmt: skip

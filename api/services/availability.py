@@ -91,8 +91,8 @@ def _incoming(context: PlanningContext, order: Order) -> EarliestIncoming | None
         return None
     leg, supply = later[0].leg, later[0].supply
     return EarliestIncoming(
-        leg.site, leg.service, leg.customs_route, leg.delivery.p50, leg.delivery.p95, supply.due,
-        supply.references,
+        leg.site, leg.service, leg.customs_route, leg.delivery.p50, leg.delivery.p95,
+        supply.lot.due, supply.references,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from api.queue.events import publish_each
 from api.services.brands import brand_version, current_brand
+from api.services.incoming import OnTheWay, on_the_way
 from api.services.orders import Asked, OrderBody, asked_of
 from api.services.prices import current_prices
 from core.clock import Clock, rfc3339
@@ -16,6 +17,7 @@ from core.errors import Conflict, EntrepotError, OutOfStock, Shortage
 from core.ids import Entropy, mint
 from inventory import store as stock
 from inventory.stock import Entry, Lot, Reservation, Wanted
+from inventory.supply import Claim
 from routing.allocation.prices import Prices
 from routing.fulfillment import store
 from routing.fulfillment.backorders import Backorders, backorders
@@ -103,13 +105,20 @@ class Ask:
 class _Made:
     """An order that was planned, under its id, and what is held for it.
 
-    `later` is what goods on their way could serve, where the order asks for that.
+    `later` is what goods on their way could serve, where the order asks for that, and `claims` are
+    the units of them to hold.
     """
 
     identity: str
     plan: Plan
     later: Backorders | None
+    claims: tuple[Claim, ...] = ()
     held: Reservation | None = None
+
+    @property
+    def promised(self) -> bool:
+        """Whether goods on their way serve any of it."""
+        return self.later is not None and bool(self.later.legs)
 
 
 def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | EntrepotError]:
@@ -171,13 +180,10 @@ def _planned_and_held(
         if not waiting:
             break
         plans = _planned(service, context, waiting, in_turn=attempt > 0)
-        now = service.clock.now()
-        later = {at: _later(made, waiting[at], context) for at, made in plans.items()}
-        drafts = {at: _Made(mint("pln", now, service.entropy), made, later[at])
-                  for at, made in plans.items()
-                  if made.legs or _is_promised(later[at])}  # fmt: skip
-        answers |= {at: _nothing_served(made) for at, made in plans.items() if at not in drafts}
-        held = {at: one for at, one in drafts.items() if waiting[at].reserve and one.plan.legs}
+        drafted = _drafted(service, context, waiting, plans)
+        drafts = {at: one for at, one in drafted.items() if one.plan.legs or one.promised}
+        answers |= {at: _nothing_served(plans[at]) for at in drafted if at not in drafts}
+        held = {at: one for at, one in drafts.items() if waiting[at].reserve}
         answers |= {at: one for at, one in drafts.items() if at not in held}
         answers |= _held(service, held, waiting, actors)
         waiting = {at: waiting[at] for at in held if isinstance(answers[at], OutOfStock)}
@@ -205,6 +211,34 @@ def _planned(
     return found
 
 
+def _drafted(
+    service: Service,
+    context: PlanningContext,
+    waiting: Mapping[int, Asked],
+    plans: Mapping[int, Plan],
+) -> dict[int, _Made]:
+    """Returns the drafts of plans, with back-orders where they are asked for.
+
+    Back-orders are planned in turn, so that each sees what those before it leave of a lot.
+    """
+    now = service.clock.now()
+    short = {one.item for at, made in plans.items() if waiting[at].wishes.backorder
+             for one in made.unserved if one.code == NO_STOCK}  # fmt: skip
+    coming = on_the_way(service.session, context, short, now) if short else OnTheWay()
+    drafts = {}
+    for at, made in plans.items():
+        asked, later, claims = waiting[at], None, tuple[Claim, ...]()
+        if asked.wishes.backorder:
+            missing = {one.item for one in made.unserved}
+            lots = coming.left(missing)
+            later = backorders(made, asked.order, context, asked.wishes, lots)
+            if asked.reserve:
+                claims = coming.claims(later)
+                coming.taken.update(later.taken)
+        drafts[at] = _Made(mint("pln", now, service.entropy), made, later, claims)
+    return drafts
+
+
 def _held(
     service: Service,
     drafts: Mapping[int, _Made],
@@ -220,21 +254,13 @@ def _held(
             Lot(site, item, units, customs)
             for (site, item, customs), units in one.plan.units.items()
         )
-        wishes.append(Wanted(lots, Entry(now, actors[at], service.entropy, one.identity), until))
+        entry = Entry(now, actors[at], service.entropy, one.identity)
+        wishes.append(Wanted(lots, entry, until, one.claims))
     answers = stock.reserve_each(service.session, wishes)
     return {
         at: answer if isinstance(answer, OutOfStock) else replace(one, held=answer)
         for (at, one), answer in zip(drafts.items(), answers, strict=True)
     }
-
-
-def _later(made: Plan, asked: Asked, context: PlanningContext) -> Backorders | None:
-    wishes = asked.wishes
-    return backorders(made, asked.order, context, wishes) if wishes.backorder else None
-
-
-def _is_promised(later: Backorders | None) -> bool:
-    return later is not None and bool(later.legs)
 
 
 def _nothing_served(made: Plan) -> Conflict:
@@ -267,7 +293,8 @@ def _event(one: _Made, document: Document) -> Document:
 def _document(one: _Made) -> Document:
     document = _opened(document_of(one.plan), one.identity, one.held)
     if one.later is not None:
-        document["backorders"] = backorders_document(one.later)
+        held = one.held is not None and bool(one.claims)
+        document["backorders"] = backorders_document(one.later, held)
     return document
 
 

@@ -7,6 +7,8 @@ from sqlmodel import Session
 
 from api import store as doors
 from api.database import SessionFactory
+from api.services.backorders import send_complete
+from api.services.incoming import expected as expected_lots
 from core.brand import Brand
 from core.clock import Clock
 from core.errors import BadInput, Problem
@@ -39,15 +41,22 @@ def move(
     key: StockKey,
     quantity: int,
     entry: Entry,
+    clock: Clock,
     expected: int | None = None,
 ) -> Movement:
     """Returns the movement that a person wrote into the ledger.
 
     Receipts and returns add units; an adjustment corrects the count by a signed quantity, and with
-    `expected` only if that many are on hand. Raises `BadInput` for a site or item that the brand
-    does not have, `Conflict` when held units would be lost.
+    `expected` only if that many are on hand. What is received goes to those who were promised it,
+    the first promised first, and back-orders that are complete leave. Raises `BadInput` for a site
+    or item that the brand does not have, `Conflict` when held units would be lost.
     """
     _check(brand, kind, key, quantity, expected)
+    if kind is MovementKind.RECEIPT:
+        lot = Lot(key.site, key.item, quantity, key.customs)
+        movement, served = store.arrive(session, lot, entry, expected_lots(brand, key))
+        send_complete(session, {one.reservation for one in served}, entry, clock)
+        return movement
     if kind in INCOMING:
         return store.receive(
             session, [Lot(key.site, key.item, quantity, key.customs)], entry, kind

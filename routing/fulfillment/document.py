@@ -46,11 +46,11 @@ def document_of(plan: Plan) -> Document:
     }
 
 
-def backorders_document(found: Backorders) -> Document:
-    """Returns what could be promised from goods on their way: legs, and all of it together.
+def backorders_document(found: Backorders, held: bool = False) -> Document:
+    """Returns what is promised from goods on their way: legs, and all of it together.
 
-    `promise_by` of a leg is the moment by which it is there with a probability of 95 %; nothing is
-    held for it.
+    `promise_by` of a leg is the moment by which it is there with a probability of 95 %; `held` says
+    whether its units are held like those of the plan.
     """
     return {
         "probability": round(found.probability, 4),
@@ -58,9 +58,9 @@ def backorders_document(found: Backorders) -> Document:
             {
                 **_leg(one.leg),
                 "supply": {
-                    "kind": "inbound",
+                    "kind": str(one.supply.lot.kind),
                     "purchase_orders": list(one.supply.references),
-                    "due": one.supply.due.isoformat(),
+                    "due": one.supply.lot.due.isoformat(),
                     "ready_at": rfc3339(one.supply.ready_at),
                 },
                 "promise_by": rfc3339(one.leg.delivery.p95),
@@ -68,7 +68,7 @@ def backorders_document(found: Backorders) -> Document:
             for one in found.legs
         ],
         "unserved": [{"line": line, "quantity": units} for line, units in found.unserved.items()],
-        "held": False,
+        "held": held,
     }
 
 

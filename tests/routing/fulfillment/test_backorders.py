@@ -125,4 +125,4 @@ def test_legs_that_wait_for_the_same_goods_are_late_together() -> None:
     assert later.probability == pytest.approx(
         made.promise.probability * one.leg.delivery.probability
     )
-    assert one.supply.due == date(2026, 9, 7)
+    assert one.supply.lot.due == date(2026, 9, 7)
