@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from api.queue.events import publish_each
 from api.services.brands import brand_version, current_brand
-from api.services.incoming import OnTheWay, on_the_way
+from api.services.incoming import on_the_way
 from api.services.orders import Asked, OrderBody, asked_of
 from api.services.prices import current_prices
 from core.clock import Clock, rfc3339
@@ -22,7 +22,8 @@ from routing.allocation.prices import Prices
 from routing.fulfillment import store
 from routing.fulfillment.backorders import Backorders, backorders
 from routing.fulfillment.context import PlanningContext, may_leave
-from routing.fulfillment.document import Document, backorders_document, document_of
+from routing.fulfillment.document import Arrivals, Document, backorders_document, document_of
+from routing.fulfillment.earliest import Arrival, earliest_arrival
 from routing.fulfillment.keeping import keep_scarce
 from routing.fulfillment.order import Availability
 from routing.fulfillment.plan import Plan
@@ -106,13 +107,14 @@ class _Made:
     """An order that was planned, under its id, and what is held for it.
 
     `later` is what goods on their way could serve, where the order asks for that, and `claims` are
-    the units of them to hold.
+    the units of them to hold. `arrivals` are the earliest promises of items that stock lacks.
     """
 
     identity: str
     plan: Plan
     later: Backorders | None
     claims: tuple[Claim, ...] = ()
+    arrivals: Arrivals = field(default_factory=dict)
     held: Reservation | None = None
 
     @property
@@ -182,7 +184,7 @@ def _planned_and_held(
         plans = _planned(service, context, waiting, in_turn=attempt > 0)
         drafted = _drafted(service, context, waiting, plans)
         drafts = {at: one for at, one in drafted.items() if one.plan.legs or one.promised}
-        answers |= {at: _nothing_served(plans[at]) for at in drafted if at not in drafts}
+        answers |= {at: _nothing_served(one) for at, one in drafted.items() if at not in drafts}
         held = {at: one for at, one in drafts.items() if waiting[at].reserve}
         answers |= {at: one for at, one in drafts.items() if at not in held}
         answers |= _held(service, held, waiting, actors)
@@ -222,20 +224,25 @@ def _drafted(
     Back-orders are planned in turn, so that each sees what those before it leave of a lot.
     """
     now = service.clock.now()
-    short = {one.item for at, made in plans.items() if waiting[at].wishes.backorder
-             for one in made.unserved if one.code == NO_STOCK}  # fmt: skip
-    coming = on_the_way(service.session, context, short, now) if short else OnTheWay()
+    short = {at: {one.item for one in made.unserved if one.code == NO_STOCK}
+             for at, made in plans.items() if made.unserved}  # fmt: skip
+    coming = on_the_way(service.session, context, set().union(*short.values()), now)
     drafts = {}
     for at, made in plans.items():
         asked, later, claims = waiting[at], None, tuple[Claim, ...]()
-        if asked.wishes.backorder:
-            missing = {one.item for one in made.unserved}
-            lots = coming.left(missing)
-            later = backorders(made, asked.order, context, asked.wishes, lots)
+        lots = coming.left(short[at]) if short.get(at) else ()
+        order, wishes = asked.order, asked.wishes
+        arrivals = {
+            item: earliest_arrival(item, order.region, order.placed_at, context, lots)
+            for item in short.get(at, ())
+        }
+        if wishes.backorder:
+            later = backorders(made, order, context, wishes, lots)
             if asked.reserve:
                 claims = coming.claims(later)
                 coming.taken.update(later.taken)
-        drafts[at] = _Made(mint("pln", now, service.entropy), made, later, claims)
+        identity = mint("pln", now, service.entropy)
+        drafts[at] = _Made(identity, made, later, claims, arrivals)
     return drafts
 
 
@@ -263,12 +270,18 @@ def _held(
     }
 
 
-def _nothing_served(made: Plan) -> Conflict:
+def _nothing_served(one: _Made) -> Conflict:
+    made = one.plan
     if all(short.code == NO_STOCK for short in made.unserved):
-        return OutOfStock([Shortage(short.item, "any site", short.quantity, 0)
+        return OutOfStock([Shortage(short.item, "any site", short.quantity, 0,
+                                    _comes_at(one.arrivals.get(short.item)))
                            for short in made.unserved])  # fmt: skip
     said = "; ".join(dict.fromkeys(f"{short.item}: {short.reason}" for short in made.unserved))
     return Conflict(f"Nothing can serve the order: {said}.", "no-feasible-plan")
+
+
+def _comes_at(arrival: Arrival | None) -> tuple[datetime, float] | None:
+    return None if arrival is None else (arrival.p95, arrival.probability)
 
 
 def _write(service: Service, made: Mapping[int, _Made], documents: Mapping[int, Document]) -> None:
@@ -291,7 +304,7 @@ def _event(one: _Made, document: Document) -> Document:
 
 
 def _document(one: _Made) -> Document:
-    document = _opened(document_of(one.plan), one.identity, one.held)
+    document = _opened(document_of(one.plan, one.arrivals), one.identity, one.held)
     if one.later is not None:
         held = one.held is not None and bool(one.claims)
         document["backorders"] = backorders_document(one.later, held)

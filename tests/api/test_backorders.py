@@ -88,6 +88,12 @@ class Shop:
         answer = self.post("/v1/stock/movements", {**body, **changes}, role="planner")
         assert answer.status_code == 201, answer.text
 
+    def incoming(self) -> Any:
+        """What goods on their way could be promised of the mug."""
+        url = "/v1/availability?items=MUG&region=DE"
+        answer = self.client.get(url, headers=self.keys["order-service"])
+        return answer.json()["data"][0]["incoming"]
+
     def stock(self) -> tuple[int, int]:
         with self.sessions() as session:
             levels = store.levels(session)
@@ -177,6 +183,26 @@ def test_what_came_in_early_is_not_promised_twice(shop: Shop) -> None:
     plan = shop.order("A", 2 * COMING).json()
     assert plan["legs"][0]["lines"][0]["quantity"] == COMING
     assert promised(plan) == 0
+
+
+def test_what_stock_lacks_tells_when_it_could_come(shop: Shop) -> None:
+    """Also without the option, and only while units of the lot are left."""
+    told = shop.order("A", 1, backorder=False).json()["shortages"][0]["available_from"]
+    held = shop.order("A", COMING).json()
+    assert told["at"] == held["backorders"]["legs"][0]["promise_by"]
+    assert told["probability"] >= 0.95
+    refused = shop.order("B", 2, backorder=False).json()
+    assert refused["shortages"][0]["available_from"] is None
+    assert shop.incoming() is None
+    shop.end(held, "cancel")
+    seen = shop.incoming()
+    shop.receive(1)
+    (short,) = shop.order("B", 2, backorder=False).json()["unserved"]
+    assert (short["code"], short["available_from"]) == ("no-stock", told)
+    assert (seen["p95"], seen["probability"]) == (told["at"], told["probability"])
+    assert (seen["kind"], seen["due"], seen["purchase_orders"]) == (
+        "inbound", "2026-09-10", ["PO-1"],
+    )  # fmt: skip
 
 
 def test_no_line_of_an_order_is_back_ordered_twice(shop: Shop) -> None:

@@ -118,6 +118,8 @@ class Books:
             self.received[lot.key] += comes
             for hold in sorted(self.holds.values(), key=lambda hold: hold.made):
                 share = min(comes, hold.awaits[lot.key]) if hold.state in OPEN else 0
+                if not share:
+                    continue
                 hold.awaits[lot.key] -= share
                 hold.left[StockKey(*lot.key[:3])] += share
                 comes -= share
