@@ -2,18 +2,22 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from sqlmodel import Session
 
 from core.brand import Brand
 from inventory import store as stock
 from inventory.stock import StockKey
-from inventory.supply import Claim, SupplyKey, SupplyLot
+from inventory.suppliers import store as purchasing
+from inventory.suppliers.orders import OpenLine
+from inventory.supply import Claim, SupplyKey, SupplyKind, SupplyLot
 from routing.fulfillment.backorders import Backorders
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.incoming import Incoming, Lot, in_turn, left_of
+from warehouses.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +40,53 @@ class OnTheWay:
 def on_the_way(
     session: Session, context: PlanningContext, items: Iterable[str], now: datetime
 ) -> OnTheWay:
-    """Returns the goods of some items that are on their way to the serving sites."""
+    """Returns the goods of some items that are on their way to the serving sites.
+
+    They are those of the brand's inbound, and those of open purchase orders that it does not name.
+    """
     wanted = sorted(set(items))
-    by_item = context.incoming.by_item
-    lots = in_turn(lot for item in wanted for lot in by_item.get(item, ()))
-    if not lots:
+    if not wanted:
         return OnTheWay()
-    taken = stock.taken(session, now, wanted)
+    incoming = context.incoming
+    inbound = (lot for item in wanted for lot in incoming.by_item.get(item, ()))
+    lines = purchasing.open_lines(session, wanted)
+    lots = in_turn([*inbound, *planned(lines, context.network, incoming.references)])
+    taken = stock.taken(session, now, wanted) if lots else {}
     return OnTheWay({lot.key: lot for lot in lots}, Counter(taken))
 
 
-def expected(brand: Brand, key: StockKey) -> list[SupplyLot]:
+def planned(
+    lines: Iterable[OpenLine], network: Network, inbound: Collection[str]
+) -> Collection[Lot]:
+    """Returns what open orders bring to serving sites, but for orders that inbound names."""
+    serving = {site.site: site.customs for site in network.serving}
+    lots: dict[SupplyKey, Lot] = {}
+    for line in lines:
+        if line.site not in serving or line.order in inbound:
+            continue
+        lot = Lot(line.site, line.item, serving[line.site], line.quantity, line.arrives,
+                  line.order, SupplyKind.PLANNED, line.supplier)  # fmt: skip
+        known = lots.get(lot.key)
+        lots[lot.key] = replace(lot, units=lot.units + known.units) if known else lot
+    return lots.values()
+
+
+def expected(session: Session, brand: Brand, key: StockKey) -> list[SupplyLot]:
     """Returns the lots that are on their way to a stock row."""
     inbound = brand.table("inbound")
     rows = inbound[(inbound["site"] == key.site) & (inbound["item"] == key.item)]
-    if rows.empty:
+    lines = purchasing.open_lines(session, [key.item], key.site)
+    if rows.empty and not lines:
         return []
     lots = Incoming.of(brand.with_table("inbound", rows)).lots
-    return [supply_lot(lot) for lot in lots if lot.customs == key.customs]
+    ordered = planned(lines, Network.of(brand), set(inbound["purchase_order"]))
+    return [supply_lot(lot) for lot in (*lots, *ordered) if lot.customs == key.customs]
+
+
+def close_received(session: Session, references: Iterable[str]) -> None:
+    """Ensures that purchase orders of which everything came in are open no longer."""
+    for reference in sorted(filter(None, references)):
+        purchasing.close_received(session, reference, partial(stock.received, session, reference))
 
 
 def supply_lot(lot: Lot) -> SupplyLot:

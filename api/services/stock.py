@@ -8,6 +8,7 @@ from sqlmodel import Session
 from api import store as doors
 from api.database import SessionFactory
 from api.services.backorders import send_complete
+from api.services.incoming import close_received
 from api.services.incoming import expected as expected_lots
 from core.brand import Brand
 from core.clock import Clock
@@ -54,9 +55,10 @@ def move(
     _check(brand, kind, key, quantity, expected)
     if kind is MovementKind.RECEIPT:
         lot = Lot(key.site, key.item, quantity, key.customs)
-        movement, served = store.arrive(session, lot, entry, expected_lots(brand, key))
-        send_complete(session, {one.reservation for one in served}, entry, clock)
-        return movement
+        arrived = store.arrive(session, lot, entry, expected_lots(session, brand, key))
+        close_received(session, {came.reference for came in arrived.lots})
+        send_complete(session, {one.reservation for one in arrived.served}, entry, clock)
+        return arrived.movement
     if kind in INCOMING:
         return store.receive(
             session, [Lot(key.site, key.item, quantity, key.customs)], entry, kind

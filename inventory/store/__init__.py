@@ -5,9 +5,9 @@ order everywhere, reservations before goods on their way before stock and each b
 writers never deadlock.
 """
 
-from inventory.store.arrivals import Served, arrive
+from inventory.store.arrivals import Arrived, Served, arrive
 from inventory.store.books import reconcile, repair
-from inventory.store.claims import claims_of, forget_receipts, misclaimed, taken
+from inventory.store.claims import claims_of, forget_receipts, misclaimed, received, taken
 from inventory.store.holds import (
     confirm,
     expire,
@@ -31,8 +31,8 @@ from inventory.store.moves import (
 )
 
 __all__ = [
-    "Served", "adjust", "arrive", "claims_of", "confirm", "expire", "extend", "forget_receipts",
-    "get", "in_transit", "levels", "misclaimed", "movements", "receive", "reconcile", "release",
-    "release_bond", "repair", "reserve", "reserve_each", "set_safety", "ship", "take_back", "taken",
-    "transfer_in", "transfer_out",
+    "Arrived", "Served", "adjust", "arrive", "claims_of", "confirm", "expire", "extend",
+    "forget_receipts", "get", "in_transit", "levels", "misclaimed", "movements", "receive",
+    "received", "reconcile", "release", "release_bond", "repair", "reserve", "reserve_each",
+    "set_safety", "ship", "take_back", "taken", "transfer_in", "transfer_out",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -54,14 +54,21 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """Units that came in: the line of the ledger, the claims served, and the units by lot."""
+
+    movement: Movement
+    served: tuple[Served, ...] = ()
+    lots: Mapping[SupplyKey, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     reservation: str
     units: int
 
 
-def arrive(
-    session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLot] = ()
-) -> tuple[Movement, list[Served]]:
+def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLot] = ()) -> Arrived:
     """Returns the movement by which units came in, and the claims that they serve.
 
     Units are taken for those of the lot whose purchase order is the reference of the entry, and
@@ -74,7 +81,7 @@ def arrive(
     named = {key for key in keys if key.reference and key.reference == entry.reference}
     order = sorted(named or keys, key=lambda key: (key.due, key.reference))
     if not order:
-        return receive(session, [lot], entry)[0], []
+        return Arrived(receive(session, [lot], entry)[0])
     lots = [known.get(key, SupplyLot(key, 0)) for key in order]
     expire(session, entry, (), lots)
     found = claims.open_and_lock(session, lots)
@@ -92,7 +99,8 @@ def arrive(
         left -= comes
     claims.change(session, changes)
     _hold(session, lot.key, served, entry)
-    return movement, served
+    came = {key: made.received for key, made in changes.items()}
+    return Arrived(movement, tuple(served), came)
 
 
 def _awaited(session: Session, key: StockKey) -> list[SupplyKey]:

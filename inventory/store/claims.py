@@ -130,6 +130,14 @@ def hold_still(session: Session, reservation: str) -> None:
     lock(session, _lots_of(session, [reservation]))
 
 
+def received(session: Session, reference: str) -> dict[tuple[str, str], int]:
+    """Returns the units of a purchase order that have come in, by site and item."""
+    units = func.sum(SUPPLY.c.received).label("units")
+    query = select(SUPPLY.c.site, SUPPLY.c.item, units).where(SUPPLY.c.reference == reference)
+    rows = run(session, query.group_by(SUPPLY.c.site, SUPPLY.c.item))
+    return {(row.site, row.item): int(row.units) for row in rows}
+
+
 def forget_receipts(session: Session) -> None:
     """Ensures that the units of a new inbound table count as still to come."""
     fresh = SUPPLY.update().where(SUPPLY.c.kind == SupplyKind.INBOUND).values(received=0)

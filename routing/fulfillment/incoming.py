@@ -85,6 +85,11 @@ class Incoming:
             found.setdefault(lot.item, []).append(lot)
         return {item: tuple(lots) for item, lots in found.items()}
 
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """The purchase orders of all lots."""
+        return frozenset(lot.reference for lot in self.lots)
+
     def delays_of(self, supplier: str) -> tuple[int, ...]:
         """Returns how late goods of a supplier may come: by its record, or by that of all."""
         return self.record.get(supplier, self.delays)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pandas as pd
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -29,13 +30,29 @@ Document = dict[str, Any]
 
 @pytest.fixture
 def awaited(brand: Brand, sessions: SessionFactory, clock: FakeClock) -> Brand:
-    """The small brand without stock; five mugs are due in Hamburg on Thursday the 10th."""
-    rows = brand_of(inbound=[
-        {"site": "DE-HAM", "item": "MUG", "quantity": COMING, "due": "2026-09-10",
-         "purchase_order": "PO-1"},
-    ])  # fmt: skip
-    coming = brand.with_table("inbound", rows.table("inbound"))
-    empty = coming.with_table("stock", brand.table("stock").iloc[:0])
+    """The small brand without stock; five mugs are due in Hamburg on Thursday the 10th.
+
+    One supplier of many makes mugs in a week and delivers them four days late.
+    """
+    day = pd.Timestamp("2026-06-01")
+    rows = brand_of(
+        inbound=[
+            {"site": "DE-HAM", "item": "MUG", "quantity": COMING, "due": "2026-09-10",
+             "purchase_order": "PO-1"},
+        ],
+        suppliers=[{"supplier": "POTTER"}, {"supplier": "OTHER"}],
+        offers=[{"supplier": "POTTER", "item": "MUG", "unit_cost": 4.0, "lead_days": 7}],
+        deliveries=[
+            {"supplier": supplier, "item": "MUG", "committed": day,
+             "received": day + pd.Timedelta(days=late), "ordered_quantity": 1,
+             "received_quantity": 1}
+            for supplier, late, times in (("POTTER", 4, 12), ("OTHER", 0, 300))
+            for _ in range(times)
+        ],
+    )  # fmt: skip
+    empty = brand.with_table("stock", brand.table("stock").iloc[:0])
+    for name in ("inbound", "suppliers", "offers", "deliveries"):
+        empty = empty.with_table(name, rows.table(name))
     with sessions.begin() as session:
         load_brand(session, empty, clock, os.urandom)
     return empty
@@ -93,6 +110,12 @@ class Shop:
         url = "/v1/availability?items=MUG&region=DE"
         answer = self.client.get(url, headers=self.keys["order-service"])
         return answer.json()["data"][0]["incoming"]
+
+    def purchase_order(self, placed: Document) -> Document:
+        """A purchase order as it is now."""
+        url = f"/v1/purchase-orders/{placed['id']}"
+        found: Document = self.client.get(url, headers=self.keys["planner"]).json()
+        return found
 
     def stock(self) -> tuple[int, int]:
         with self.sessions() as session:
@@ -203,6 +226,32 @@ def test_what_stock_lacks_tells_when_it_could_come(shop: Shop) -> None:
     assert (seen["kind"], seen["due"], seen["purchase_orders"]) == (
         "inbound", "2026-09-10", ["PO-1"],
     )  # fmt: skip
+
+
+def test_an_open_purchase_order_is_promised_by_the_record_of_its_supplier(
+    shop: Shop, client: TestClient, keys: Mapping[str, Headers]
+) -> None:
+    """Inbound comes first and its lot has five; the rest is of an order that is late by four days.
+
+    The order is due on Monday the 14th: ready on Tuesday, or on Saturday the 19th if it is late.
+    """
+    body = {"supplier": "POTTER", "site": "DE-HAM", "lines": [{"item": "MUG", "quantity": 6}]}
+    placed = shop.post("/v1/purchase-orders", body, role="planner").json()
+    plan = shop.order("A", COMING + 4).json()
+    inbound, planned = plan["backorders"]["legs"]
+    assert (inbound["supply"]["kind"], planned["supply"]["kind"]) == ("inbound", "planned")
+    assert planned["supply"]["purchase_orders"] == [placed["id"]]
+    assert (planned["supply"]["due"], placed["arrives"]) == ("2026-09-14", "2026-09-14")
+    assert planned["supply"]["ready_at"] == "2026-09-14T22:00:00Z"
+    assert planned["delivery"]["p50"] > "2026-09-20"
+    assert promised(shop.order("B", 9).json()) == 2
+    shop.end(plan, "confirm")
+    shop.receive(5, reference=placed["id"])
+    assert shop.purchase_order(placed)["state"] == "open"
+    shop.receive(1, reference=placed["id"])
+    assert shop.purchase_order(placed)["state"] == "received"
+    assert shop.stock() == (2, 2)  # four left with the first order, two wait for the second
+    assert shop.order("C", 1).json()["shortages"][0]["available_from"] is None
 
 
 def test_no_line_of_an_order_is_back_ordered_twice(shop: Shop) -> None:
