@@ -85,10 +85,19 @@ _SCHEMA: Document = {
             "description": "Of `insufficient-stock`: what was asked for and what there is",
             "items": {
                 "type": "object",
-                "required": ["item", "site", "requested", "available"],
+                "required": ["item", "site", "requested", "available", "available_from"],
                 "properties": {
                     "item": {"type": "string"}, "site": {"type": "string"},
                     "requested": {"type": "integer"}, "available": {"type": "integer"},
+                    "available_from": {
+                        "description": "When the first unit could be there from goods on their way",
+                        "type": ["object", "null"],
+                        "required": ["at", "probability"],
+                        "properties": {
+                            "at": {"type": "string", "format": "date-time"},
+                            "probability": {"type": "number"},
+                        },
+                    },
                 },
             },
         },

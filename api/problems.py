@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 
-from core.errors import BadInput, Conflict, EntrepotError, NotFound, OutOfStock
+from core.clock import rfc3339
+from core.errors import BadInput, Conflict, EntrepotError, NotFound, OutOfStock, Shortage
 
 Errors = Sequence[Mapping[str, str]]
 """What is wrong and where: `{"pointer": "/lines/0/quantity", "detail": "..."}`, or `parameter` or
@@ -108,16 +109,24 @@ async def _business(request: Request, error: Any) -> JSONResponse:
     return problem(request, status, str(error), error.code)
 
 
-def _shortages(error: OutOfStock) -> list[dict[str, str | int]]:
+def _shortages(error: OutOfStock) -> list[dict[str, Any]]:
     return [
         {
             "item": short.item,
             "site": short.site,
             "requested": short.requested,
             "available": short.available,
+            "available_from": _comes(short),
         }
         for short in error.shortages
     ]
+
+
+def _comes(short: Shortage) -> dict[str, Any] | None:
+    if short.comes_at is None:
+        return None
+    at, probability = short.comes_at
+    return {"at": rfc3339(at), "probability": round(probability, 4)}
 
 
 def _first(error: BadInput) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -67,12 +68,17 @@ class Conflict(EntrepotError):
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """How many units of one item were asked for and how many a site could still promise."""
+    """How many units of one item were asked for and how many a site could still promise.
+
+    `comes_at` is the moment to promise of the first unit from goods on their way, and how sure it
+    is: a probability.
+    """
 
     item: str
     site: str
     requested: int
     available: int
+    comes_at: tuple[datetime, float] | None = None
 
 
 class OutOfStock(Conflict):

@@ -1,8 +1,8 @@
-"""Tables of the stock ledger: movements that are only added, and what they sum up to."""
+"""Tables of the stock ledger: movements that are only added, what they sum up to, who holds it."""
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index
 from sqlmodel import Field, SQLModel
 
 
@@ -88,3 +88,56 @@ class ReservationLineRecord(SQLModel, table=True):
     customs: str = Field(primary_key=True)
     quantity: int = Field(sa_type=BigInteger)
     shipped: int = Field(default=0, sa_type=BigInteger)
+
+
+class SupplyRecord(SQLModel, table=True):
+    """Units of one lot on its way: `claimed` are promised, `received` have come in.
+
+    A row exists once somebody claimed or received units of the lot.
+    """
+
+    __tablename__ = "supply"
+    __table_args__ = (
+        CheckConstraint("claimed >= 0", name="supply_claimed_not_negative"),
+        CheckConstraint("received >= 0", name="supply_received_not_negative"),
+        CheckConstraint("claimed + received <= quantity", name="supply_covers_claimed"),
+        CheckConstraint("kind IN ('inbound', 'planned')", name="supply_kind_known"),
+        Index("supply_item", "item"),
+    )
+
+    site: str = Field(primary_key=True)
+    item: str = Field(primary_key=True)
+    customs: str = Field(primary_key=True)
+    due: date = Field(primary_key=True)
+    reference: str = Field(primary_key=True)
+    kind: str
+    quantity: int = Field(sa_type=BigInteger)
+    claimed: int = Field(default=0, sa_type=BigInteger)
+    received: int = Field(default=0, sa_type=BigInteger)
+
+
+class SupplyClaimRecord(SQLModel, table=True):
+    """Units that a reservation holds of one lot on its way; those received it holds as stock."""
+
+    __tablename__ = "supply_claim"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="supply_claim_holds_units"),
+        CheckConstraint(
+            "received >= 0 AND received <= quantity", name="supply_claim_receives_what_it_holds"
+        ),
+        ForeignKeyConstraint(
+            ["site", "item", "customs", "due", "reference"],
+            ["supply.site", "supply.item", "supply.customs", "supply.due", "supply.reference"],
+            name="supply_claim_of_a_lot",
+        ),
+        Index("supply_claim_lot", "site", "item", "customs", "due", "reference"),
+    )
+
+    reservation: str = Field(primary_key=True, foreign_key="reservation.id")
+    site: str = Field(primary_key=True)
+    item: str = Field(primary_key=True)
+    customs: str = Field(primary_key=True)
+    due: date = Field(primary_key=True)
+    reference: str = Field(primary_key=True)
+    quantity: int = Field(sa_type=BigInteger)
+    received: int = Field(default=0, sa_type=BigInteger)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from core.errors import BadInput
 from core.ids import Entropy
+from inventory.supply import Claim, SupplyKey
 
 
 class MovementKind(StrEnum):
@@ -90,16 +91,28 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Units to hold until a moment, all of them or none; `entry.reference` says what for."""
+    """Units to hold until a moment, all of them or none; `entry.reference` says what for.
+
+    `claims` are units that are still on their way.
+    """
 
     lots: tuple[Lot, ...]
     entry: Entry
     expires_at: datetime
+    claims: tuple[Claim, ...] = ()
 
     @property
     def units(self) -> dict[StockKey, int]:
         """Units by stock row, sorted: two lots of one row must not each see all of it."""
         return summed(self.lots)
+
+    @property
+    def claimed(self) -> dict[SupplyKey, int]:
+        """Units by lot on its way, sorted."""
+        total: Counter[SupplyKey] = Counter()
+        for claim in self.claims:
+            total[claim.lot.key] += claim.quantity
+        return dict(sorted(total.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,14 @@ from core.money import Money
 from routing.allocation.prices import load_prices
 from routing.fulfillment.backorders import Backorders, backorders
 from routing.fulfillment.context import PlanningContext, availability_of
-from routing.fulfillment.document import backorders_document, document_of
-from routing.fulfillment.plan import Plan
+from routing.fulfillment.document import (
+    Arrivals,
+    available_from,
+    backorders_document,
+    document_of,
+)
+from routing.fulfillment.earliest import earliest_arrival
+from routing.fulfillment.plan import Plan, Unserved
 from routing.fulfillment.planning import plan
 
 
@@ -40,7 +46,12 @@ def command(folder: Path, order: Path, prices: Path | None, as_json: bool) -> No
     asked = asked_of(body, context, _dawn(brand))
     available = availability_of(brand)
     made = plan(asked.order, available, context, asked.wishes)
-    document, shown = document_of(made), list(_shown(made))
+    arrivals = {
+        short.item: earliest_arrival(short.item, made.region, made.placed_at, context,
+                                     context.incoming.by_item.get(short.item, ()))
+        for short in made.unserved
+    }  # fmt: skip
+    document, shown = document_of(made, arrivals), list(_shown(made, arrivals))
     if asked.wishes.backorder:
         later = backorders(made, asked.order, context, asked.wishes)
         document["backorders"] = backorders_document(later)
@@ -52,8 +63,8 @@ def _dawn(brand: Brand) -> datetime:
     return datetime.combine(brand.today, time(), UTC)
 
 
-def _shown(made: Plan) -> Iterator[Table | str]:
-    parts = (_summary(made), _legs(made), _costs(made), _unserved(made), _options(made))
+def _shown(made: Plan, arrivals: Arrivals) -> Iterator[Table | str]:
+    parts = (_summary(made), _legs(made), _costs(made), _unserved(made, arrivals), _options(made))
     return (part for part in parts if part)
 
 
@@ -90,15 +101,24 @@ def _costs(made: Plan) -> Table | str:
     return table("Landed cost", columns, rows) if made.legs else ""
 
 
-def _unserved(made: Plan) -> Table | str:
-    rows = [[short.line, short.item, short.quantity, short.reason] for short in made.unserved]
-    return table("Not served", ("line", "item", "units", "reason"), rows) if rows else ""
+def _unserved(made: Plan, arrivals: Arrivals) -> Table | str:
+    rows = [
+        [short.line, short.item, short.quantity, short.reason, _from(arrivals, short)]
+        for short in made.unserved
+    ]
+    columns = ("line", "item", "units", "reason", "available from")
+    return table("Not served", columns, rows) if rows else ""
+
+
+def _from(arrivals: Arrivals, short: Unserved) -> str:
+    found = available_from(arrivals, short)
+    return "" if found is None else f"{found['at']}, P {found['probability']:.2f}"
 
 
 def _backorders(later: Backorders) -> Table | str:
     rows = [
         [one.leg.site, one.leg.service, sum(line.quantity for line in one.leg.lines),
-         ", ".join(one.supply.references), f"{one.supply.due}",
+         ", ".join(one.supply.references), f"{one.supply.lot.due}",
          f"{one.leg.delivery.p95:%Y-%m-%d %H:%M}", one.leg.delivery.probability]
         for one in later.legs
     ]  # fmt: skip

@@ -23,8 +23,13 @@ class EarliestView(View):
 
 
 class IncomingView(EarliestView):
-    """The earliest lot on its way from which one unit could be served; nothing is held for it."""
+    """The lot on its way by which one unit would be there first; nothing is held for it.
 
+    `probability` is that of being there by `p95`; `kind` is inbound or planned.
+    """
+
+    probability: float
+    kind: str
     due: date
     purchase_orders: list[str]
 

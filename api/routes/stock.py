@@ -156,6 +156,7 @@ def create_movement(
         StockKey(body.site, body.item, body.customs),
         body.quantity,
         Entry(clock.now(), f"key:{who.key}", entropy, body.reference),
+        clock,
         body.expected_on_hand,
     )
     return once.answer(201, MovementView.model_validate(movement))

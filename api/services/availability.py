@@ -6,13 +6,14 @@ from datetime import date, datetime
 
 from sqlmodel import Session
 
+from api.services.incoming import on_the_way
 from api.services.planning import live_availability, planning_context
 from core.errors import BadInput
-from routing.fulfillment.backorders import backorders
 from routing.fulfillment.context import PlanningContext
+from routing.fulfillment.earliest import Arrival, earliest_arrival
+from routing.fulfillment.incoming import Lot
 from routing.fulfillment.options import Way, ways_of
 from routing.fulfillment.order import Availability, Order, OrderLine, Wishes
-from routing.fulfillment.planning import plan
 from routing.fulfillment.wants import wants_of
 
 MOST_ITEMS = 100
@@ -31,13 +32,18 @@ class Earliest:
 
 @dataclass(frozen=True, slots=True)
 class EarliestIncoming:
-    """The earliest lot on its way from which one unit could be served; nothing is held."""
+    """The lot on its way by which one unit would be there first; nothing is held.
+
+    `probability` is that of being there by `p95`; `kind` tells inbound from planned goods.
+    """
 
     site: str
     service: str
     customs_route: str
     p50: datetime
     p95: datetime
+    probability: float
+    kind: str
     due: date
     purchase_orders: tuple[str, ...]
 
@@ -60,7 +66,8 @@ def sellable(session: Session, items: Sequence[str], region: str, now: datetime)
     context = planning_context(session)
     _check(context, items, region)
     available = live_availability(session, context, items, now)
-    return [_sellable(context, item, region, available, now) for item in items]
+    coming = on_the_way(session, context, items, now).left()
+    return [_sellable(context, item, region, available, coming, now) for item in items]
 
 
 def _check(context: PlanningContext, items: Sequence[str], region: str) -> None:
@@ -75,24 +82,26 @@ def _check(context: PlanningContext, items: Sequence[str], region: str) -> None:
 
 
 def _sellable(
-    context: PlanningContext, item: str, region: str, available: Availability, now: datetime
+    context: PlanningContext,
+    item: str,
+    region: str,
+    available: Availability,
+    coming: Sequence[Lot],
+    now: datetime,
 ) -> Sellable:
     order = Order("availability", region, now, (OrderLine(0, item, 1),))
     ways, _ = ways_of(order, wants_of(order, context.catalog), available, context, Wishes())
     units = {way.source: way.stock[0] for way in ways}
-    incoming = None if ways else _incoming(context, order)
-    return Sellable(item, sum(units.values()), _earliest(ways), incoming)
+    incoming = None if ways else earliest_arrival(item, region, now, context, coming)
+    return Sellable(
+        item, sum(units.values()), _earliest(ways), None if incoming is None else _told(incoming)
+    )
 
 
-def _incoming(context: PlanningContext, order: Order) -> EarliestIncoming | None:
-    nothing = plan(order, {}, context)
-    later = backorders(nothing, order, context, Wishes()).legs
-    if not later:
-        return None
-    leg, supply = later[0].leg, later[0].supply
+def _told(found: Arrival) -> EarliestIncoming:
     return EarliestIncoming(
-        leg.site, leg.service, leg.customs_route, leg.delivery.p50, leg.delivery.p95, supply.due,
-        supply.references,
+        found.lane.site.site, found.lane.service.service, found.route, found.p50, found.p95,
+        round(found.probability, 4), found.lot.kind, found.lot.due, (found.lot.reference,),
     )  # fmt: skip
 
 

@@ -55,10 +55,13 @@ def load_brand(
 
     The ledger opens with the brand's stock the first time. Later loads leave stock as the ledger
     has it, unless `reset_stock` corrects every row to what the brand says. Loading the same
-    brand again changes nothing.
+    brand again changes nothing. A new inbound table says what is still to come from now on.
     """
-    first = doors.current_brand(session) is None
+    before = doors.current_brand(session)
+    first = before is None
     changed = save_brand(session, brand, clock)
+    if before is not None and before.tables["inbound"] != _current(session).tables["inbound"]:
+        store.forget_receipts(session)
     entry = Entry(clock.now(), LOADER, entropy, brand_version(session))
     movements = 0
     if first:

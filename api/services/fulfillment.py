@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session
 
 from api.queue.events import publish
+from api.services.backorders import held_legs, lots_of, send_complete
 from api.services.orders import OrderBody, order_body
 from api.services.planning import WATCHERS, Ask, Service, make_each
 from api.services.shipments import create_shipments
@@ -171,13 +172,16 @@ def _refuse_confirmed_lines(record: PlanRecord, plans: Sequence[PlanRecord]) -> 
 
 
 def _served_lines(record: PlanRecord) -> set[int]:
-    return {line["line"] for leg in record.document["legs"] for line in leg["lines"]}
+    legs = [*record.document["legs"], *held_legs(record.document)]
+    return {line["line"] for leg in legs for line in leg["lines"]}
 
 
 def _confirm(service: Service, record: PlanRecord, reservation: str) -> None:
     entry = service.entry(record.id)
     stock.confirm(service.session, reservation, entry)
-    stock.ship(service.session, reservation, entry)
+    lots = lots_of(record.document["legs"])
+    if lots:
+        stock.ship(service.session, reservation, entry, lots)
     shipments = create_shipments(service.session, record.document, service.clock, service.entropy)
     became = FulfillmentOrderRecord(
         id=mint("ful", service.clock.now(), service.entropy),
@@ -190,6 +194,7 @@ def _confirm(service: Service, record: PlanRecord, reservation: str) -> None:
     store.add_fulfillment_order(service.session, became)
     record.status = "confirmed"
     service.session.flush()
+    send_complete(service.session, [reservation], entry, service.clock)
     data = {"plan": record.id, "order": record.order, "fulfillment_order": became.id}
     publish(service.session, "plan.confirmed", data, WATCHERS, service.clock)
 

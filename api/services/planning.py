@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from api.queue.events import publish_each
 from api.services.brands import brand_version, current_brand
+from api.services.incoming import on_the_way
 from api.services.orders import Asked, OrderBody, asked_of
 from api.services.prices import current_prices
 from core.clock import Clock, rfc3339
@@ -17,11 +18,13 @@ from core.errors import Conflict, EntrepotError, OutOfStock, Shortage
 from core.ids import Entropy, mint
 from inventory import store as stock
 from inventory.stock import Entry, Lot, Reservation, Wanted
+from inventory.supply import Claim
 from routing.allocation.prices import Prices
 from routing.fulfillment import store
 from routing.fulfillment.backorders import Backorders, backorders
 from routing.fulfillment.context import PlanningContext, may_leave
-from routing.fulfillment.document import Document, backorders_document, document_of
+from routing.fulfillment.document import Arrivals, Document, backorders_document, document_of
+from routing.fulfillment.earliest import Arrival, earliest_arrival
 from routing.fulfillment.order import Availability
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import NO_STOCK, plan_many
@@ -102,13 +105,21 @@ class Ask:
 class _Made:
     """An order that was planned, under its id, and what is held for it.
 
-    `later` is what goods on their way could serve, where the order asks for that.
+    `later` is what goods on their way could serve, where the order asks for that, and `claims` are
+    the units of them to hold. `arrivals` are the earliest promises of items that stock lacks.
     """
 
     identity: str
     plan: Plan
     later: Backorders | None
+    claims: tuple[Claim, ...] = ()
+    arrivals: Arrivals = field(default_factory=dict)
     held: Reservation | None = None
+
+    @property
+    def promised(self) -> bool:
+        """Whether goods on their way serve any of it."""
+        return self.later is not None and bool(self.later.legs)
 
 
 def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | EntrepotError]:
@@ -164,13 +175,10 @@ def _planned_and_held(
         if not waiting:
             break
         plans = _planned(service, context, waiting, in_turn=attempt > 0)
-        now = service.clock.now()
-        later = {at: _later(made, waiting[at], context) for at, made in plans.items()}
-        drafts = {at: _Made(mint("pln", now, service.entropy), made, later[at])
-                  for at, made in plans.items()
-                  if made.legs or _is_promised(later[at])}  # fmt: skip
-        answers |= {at: _nothing_served(made) for at, made in plans.items() if at not in drafts}
-        held = {at: one for at, one in drafts.items() if waiting[at].reserve and one.plan.legs}
+        drafted = _drafted(service, context, waiting, plans)
+        drafts = {at: one for at, one in drafted.items() if one.plan.legs or one.promised}
+        answers |= {at: _nothing_served(one) for at, one in drafted.items() if at not in drafts}
+        held = {at: one for at, one in drafts.items() if waiting[at].reserve}
         answers |= {at: one for at, one in drafts.items() if at not in held}
         answers |= _held(service, held, waiting, actors)
         waiting = {at: waiting[at] for at in held if isinstance(answers[at], OutOfStock)}
@@ -198,6 +206,39 @@ def _planned(
     return found
 
 
+def _drafted(
+    service: Service,
+    context: PlanningContext,
+    waiting: Mapping[int, Asked],
+    plans: Mapping[int, Plan],
+) -> dict[int, _Made]:
+    """Returns the drafts of plans, with back-orders where they are asked for.
+
+    Back-orders are planned in turn, so that each sees what those before it leave of a lot.
+    """
+    now = service.clock.now()
+    short = {at: {one.item for one in made.unserved if one.code == NO_STOCK}
+             for at, made in plans.items() if made.unserved}  # fmt: skip
+    coming = on_the_way(service.session, context, set().union(*short.values()), now)
+    drafts = {}
+    for at, made in plans.items():
+        asked, later, claims = waiting[at], None, tuple[Claim, ...]()
+        lots = coming.left(short[at]) if short.get(at) else ()
+        order, wishes = asked.order, asked.wishes
+        arrivals = {
+            item: earliest_arrival(item, order.region, order.placed_at, context, lots)
+            for item in short.get(at, ())
+        }
+        if wishes.backorder:
+            later = backorders(made, order, context, wishes, lots)
+            if asked.reserve:
+                claims = coming.claims(later)
+                coming.taken.update(later.taken)
+        identity = mint("pln", now, service.entropy)
+        drafts[at] = _Made(identity, made, later, claims, arrivals)
+    return drafts
+
+
 def _held(
     service: Service,
     drafts: Mapping[int, _Made],
@@ -213,7 +254,8 @@ def _held(
             Lot(site, item, units, customs)
             for (site, item, customs), units in one.plan.units.items()
         )
-        wishes.append(Wanted(lots, Entry(now, actors[at], service.entropy, one.identity), until))
+        entry = Entry(now, actors[at], service.entropy, one.identity)
+        wishes.append(Wanted(lots, entry, until, one.claims))
     answers = stock.reserve_each(service.session, wishes)
     return {
         at: answer if isinstance(answer, OutOfStock) else replace(one, held=answer)
@@ -221,21 +263,18 @@ def _held(
     }
 
 
-def _later(made: Plan, asked: Asked, context: PlanningContext) -> Backorders | None:
-    wishes = asked.wishes
-    return backorders(made, asked.order, context, wishes) if wishes.backorder else None
-
-
-def _is_promised(later: Backorders | None) -> bool:
-    return later is not None and bool(later.legs)
-
-
-def _nothing_served(made: Plan) -> Conflict:
+def _nothing_served(one: _Made) -> Conflict:
+    made = one.plan
     if all(short.code == NO_STOCK for short in made.unserved):
-        return OutOfStock([Shortage(short.item, "any site", short.quantity, 0)
+        return OutOfStock([Shortage(short.item, "any site", short.quantity, 0,
+                                    _comes_at(one.arrivals.get(short.item)))
                            for short in made.unserved])  # fmt: skip
     said = "; ".join(dict.fromkeys(f"{short.item}: {short.reason}" for short in made.unserved))
     return Conflict(f"Nothing can serve the order: {said}.", "no-feasible-plan")
+
+
+def _comes_at(arrival: Arrival | None) -> tuple[datetime, float] | None:
+    return None if arrival is None else (arrival.p95, arrival.probability)
 
 
 def _write(service: Service, made: Mapping[int, _Made], documents: Mapping[int, Document]) -> None:
@@ -258,9 +297,10 @@ def _event(one: _Made, document: Document) -> Document:
 
 
 def _document(one: _Made) -> Document:
-    document = _opened(document_of(one.plan), one.identity, one.held)
+    document = _opened(document_of(one.plan, one.arrivals), one.identity, one.held)
     if one.later is not None:
-        document["backorders"] = backorders_document(one.later)
+        held = one.held is not None and bool(one.claims)
+        document["backorders"] = backorders_document(one.later, held)
     return document
 
 

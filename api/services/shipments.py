@@ -1,6 +1,6 @@
 """Shipments: made when a plan is confirmed, moved by carriers' reports, watched for lateness."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -57,17 +57,28 @@ class Received:
     """Tracking codes that belong to no shipment of that carrier; their events are kept."""
 
 
-def create_shipments(session: Session, plan: Document, clock: Clock, entropy: Entropy) -> list[str]:
+def create_shipments(
+    session: Session,
+    plan: Document,
+    clock: Clock,
+    entropy: Entropy,
+    only: Collection[int] | None = None,
+) -> list[str]:
     """Returns the ids of a plan's shipments, one per leg; made once, however often it is asked.
 
+    With `only`, shipments are made of the legs with these numbers.
+
     `plan` holds `id`, `order`, `region`, `promise.by` and `legs`, each with `site`, `service`,
-    `carrier`, `customs_route`, `lines` and `delivery.p50` and `.p95` (RFC 3339). The tracking code
-    is the id of the shipment: the reference under which it is handed to the carrier. The value of
-    its goods is the price of their lines, and the value of the catalog where a line has no price.
+    `carrier`, `customs_route`, `lines` and `delivery.p50` and `.p95` (RFC 3339); a leg with a
+    `promise_by` of its own is promised by then. The tracking code is the id of the shipment: the
+    reference under which it is handed to the carrier. The value of its goods is the price of their
+    lines, and the value of the catalog where a line has no price.
     """
     brand = current_brand(session)
     legs = [
-        _shipment(plan, at, leg, brand, clock.now(), entropy) for at, leg in enumerate(plan["legs"])
+        _shipment(plan, at, leg, brand, clock.now(), entropy)
+        for at, leg in enumerate(plan["legs"])
+        if only is None or at in only
     ]
     store.add_shipments(session, legs)
     made = [shipment.id for shipment in store.shipments_of_plan(session, plan["id"])]
@@ -189,7 +200,7 @@ def _shipment(
         ),
         created_at=now,
         outlook=Outlook(_moment(delivery["p50"]), _moment(delivery["p95"])),
-        promised_by=_moment(plan["promise"]["by"]),
+        promised_by=_moment(leg.get("promise_by", plan["promise"]["by"])),
         value=_value(leg["lines"], brand),
     )
 

@@ -7,6 +7,9 @@ from sqlmodel import Session
 
 from api import store as doors
 from api.database import SessionFactory
+from api.services.backorders import send_complete
+from api.services.incoming import close_received
+from api.services.incoming import expected as expected_lots
 from core.brand import Brand
 from core.clock import Clock
 from core.errors import BadInput, NotFound, Problem
@@ -48,19 +51,26 @@ def move(
     key: StockKey,
     quantity: int,
     entry: Entry,
+    clock: Clock,
     expected: int | None = None,
 ) -> Movement:
     """Returns the movement that a person wrote into the ledger.
 
     Receipts and returns add units; an adjustment corrects the count by a signed quantity, and with
-    `expected` only if that many are on hand. Units of a transfer leave one site, and arrive at
-    another, at once or in parts, under the same reference. A release from bond makes bonded units
-    free; the movement that takes them out of bond is returned. Raises `BadInput` for a site or item
-    that the brand does not have, `OutOfStock` for more than nobody holds, `Conflict` when held
-    units would be lost or more would arrive than is on the way.
+    `expected` only if that many are on hand. What is received goes to those who were promised it,
+    the first promised first, and back-orders that are complete leave. Units of a transfer leave one
+    site, and arrive at another, at once or in parts, under the same reference. A release from bond
+    makes bonded units free; the movement that takes them out of bond is returned. Raises `BadInput`
+    for a site or item that the brand does not have, `OutOfStock` for more than nobody holds,
+    `Conflict` when held units would be lost or more would arrive than is on the way.
     """
     _check(brand, kind, key, quantity, expected, entry.reference)
     lots = [Lot(key.site, key.item, abs(quantity), key.customs)]
+    if kind is MovementKind.RECEIPT:
+        arrived = store.arrive(session, lots[0], entry, expected_lots(session, brand, key))
+        close_received(session, {came.reference for came in arrived.lots})
+        send_complete(session, {one.reservation for one in arrived.served}, entry, clock)
+        return arrived.movement
     if kind in INCOMING:
         return store.receive(session, lots, entry, kind)[0]
     if kind is MovementKind.TRANSFER_OUT:

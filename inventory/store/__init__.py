@@ -1,10 +1,13 @@
 """Loads and saves stock: guarded statements that keep the books right on any database.
 
 Every function works inside the caller's transaction and never commits. Rows are locked in one
-order everywhere, reservations before stock and each by key, so that two writers never deadlock.
+order everywhere, reservations before goods on their way before stock and each by key, so that two
+writers never deadlock.
 """
 
+from inventory.store.arrivals import Arrived, Served, arrive
 from inventory.store.books import reconcile, repair
+from inventory.store.claims import claims_of, forget_receipts, misclaimed, received, taken
 from inventory.store.holds import (
     confirm,
     expire,
@@ -28,7 +31,8 @@ from inventory.store.moves import (
 )
 
 __all__ = [
-    "adjust", "confirm", "expire", "extend", "get", "in_transit", "levels", "movements", "receive",
-    "reconcile", "release", "release_bond", "repair", "reserve", "reserve_each", "set_safety",
-    "ship", "take_back", "transfer_in", "transfer_out",
+    "Arrived", "Served", "adjust", "arrive", "claims_of", "confirm", "expire", "extend",
+    "forget_receipts", "get", "in_transit", "levels", "misclaimed", "movements", "receive",
+    "received", "reconcile", "release", "release_bond", "repair", "reserve", "reserve_each",
+    "set_safety", "ship", "take_back", "taken", "transfer_in", "transfer_out",
 ]  # fmt: skip

@@ -285,6 +285,8 @@ def _save_on_sqlite(
             lines.append((one.id, *line.key, line.quantity))
             movements.append((name, created, *line.key, line.quantity, one.id, one.actor))
     for statement, rows in zip(_SAVE_ON_SQLITE, (heads, lines, movements), strict=True):
+        if not rows:  # reservations of goods on their way only
+            continue
         session.connection().exec_driver_sql(statement, rows)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, tuple_
 from sqlmodel import Session
 
 from core.errors import Conflict, NotFound, OutOfStock
@@ -19,8 +19,10 @@ from inventory.stock import (
     Wanted,
     summed,
 )
+from inventory.store import claims
 from inventory.store.groups import hold_at_once, hold_each
 from inventory.store.rows import (
+    CLAIM,
     LINE,
     RESERVATION,
     STOCK,
@@ -32,6 +34,7 @@ from inventory.store.rows import (
     same_row,
     write,
 )
+from inventory.supply import SupplyLot
 
 _OPEN = (ReservationState.ACTIVE, ReservationState.CONFIRMED)
 
@@ -87,6 +90,7 @@ def reserve(
     with session.begin_nested():
         expire(session, entry, wanted.units)
         _move_to(session, replacing, ReservationState.RELEASED, entry)
+        claims.free(session, [replacing])
         before = get(session, replacing)
         lock(session, {*wanted.units, *(line.key for line in before.lines)})
         _free(session, MovementKind.RELEASE, [before], entry)
@@ -105,15 +109,34 @@ def reserve_each(session: Session, wishes: Sequence[Wanted]) -> list[Reservation
     First come, first served: a wish that does not fit holds nothing and is answered with
     `OutOfStock`; those after it see its units. Expired holds on the rows are freed before.
     """
+    if not any(wish.claims for wish in wishes):
+        return _stock_each(session, wishes)
+    lots = [claim.lot for wish in wishes for claim in wish.claims]
+    expire(session, _latest(wishes), set().union(*(wish.units for wish in wishes)), lots)
+    refused = claims.take_each(session, wishes)
+    fitting = [wish for wish, short in zip(wishes, refused, strict=True) if short is None]
+    held = list(zip(_stock_each(session, fitting), fitting, strict=True))
+    claims.give_back(session, [wish for answer, wish in held if isinstance(answer, OutOfStock)])
+    claims.keep_each(session, [(answer, wish) for answer, wish in held
+                               if isinstance(answer, Reservation)])  # fmt: skip
+    answers = (answer for answer, _ in held)
+    return [next(answers) if short is None else short for short in refused]
+
+
+def _stock_each(session: Session, wishes: Sequence[Wanted]) -> list[Reservation | OutOfStock]:
     if not wishes:
         return []
-    latest = max((wish.entry for wish in wishes), key=lambda entry: entry.at)
+    latest = _latest(wishes)
     judged = on_postgres(session) and hold_at_once(session, wishes, latest.at)
     if isinstance(judged, list):
         return judged
     if not judged:
         expire(session, latest, set().union(*(wish.units for wish in wishes)))
     return hold_each(session, wishes)
+
+
+def _latest(wishes: Sequence[Wanted]) -> Entry:
+    return max((wish.entry for wish in wishes), key=lambda entry: entry.at)
 
 
 def extend(session: Session, reservation: str, entry: Entry, expires_at: datetime) -> Reservation:
@@ -148,17 +171,19 @@ def confirm(session: Session, reservation: str, entry: Entry) -> Reservation:
     )
     if run(session, confirmed).rowcount != 1:
         raise _refusal(session, reservation, entry.at)
+    claims.hold_still(session, reservation)
     return get(session, reservation)
 
 
 def release(session: Session, reservation: str, entry: Entry) -> Reservation:
-    """Returns a reservation given back: the units that have not left can be promised again.
+    """Returns a reservation given back: units that have not left or come can be promised again.
 
     Raises `NotFound`, or `Conflict` when it was released, expired, or has left completely.
     """
     _move_to(session, reservation, ReservationState.RELEASED, entry)
+    awaited = claims.free(session, [reservation])
     freed = get(session, reservation)
-    if not any(line.remaining for line in freed.lines):
+    if not awaited and not any(line.remaining for line in freed.lines):
         raise Conflict("All units of the reservation have left.", "reservation-shipped")
     _free(session, MovementKind.RELEASE, [freed], entry)
     return freed
@@ -187,17 +212,22 @@ def ship(
 
 
 def expire(
-    session: Session, entry: Entry, keys: Collection[StockKey] | None = None, limit: int = 1000
+    session: Session,
+    entry: Entry,
+    keys: Collection[StockKey] | None = None,
+    lots: Sequence[SupplyLot] = (),
+    limit: int = 1000,
 ) -> int:
     """Returns how many holds were ended because their time had passed, at most `limit`.
 
-    With `keys`, only holds on those stock rows are looked at.
+    With `keys`, only holds on those stock rows and on these lots are looked at.
     """
     if run(session, _ANY_EXPIRED, {"now": entry.at}).first() is None:
         return 0  # the usual case costs one look into an index
-    ids = run(session, _expired(entry.at, keys).limit(limit)).scalars().all()
+    ids = run(session, _expired(entry.at, keys, lots).limit(limit)).scalars().all()
     ended = [held for held in sorted(ids) if _end(session, held, entry.at)]
     if ended:
+        claims.free(session, ended, lots)
         freed = [get(session, held) for held in ended]
         lock(session, {*(keys or ()), *(line.key for held in freed for line in held.lines)})
         _free(session, MovementKind.EXPIRE, freed, entry)
@@ -260,7 +290,7 @@ def _end(session: Session, reservation: str, now: datetime) -> bool:
     return run(session, ended).rowcount == 1
 
 
-def _expired(now: datetime, keys: Collection[StockKey] | None) -> Any:
+def _expired(now: datetime, keys: Collection[StockKey] | None, lots: Sequence[SupplyLot]) -> Any:
     """Returns the query for active holds whose time has passed."""
     found = select(RESERVATION.c.id).where(
         RESERVATION.c.state == ReservationState.ACTIVE, RESERVATION.c.expires_at <= now
@@ -268,7 +298,11 @@ def _expired(now: datetime, keys: Collection[StockKey] | None) -> Any:
     if keys is None:
         return found.order_by(RESERVATION.c.expires_at)
     touching = select(LINE.c.reservation).where(tuple_(*columns(LINE)).in_(list(keys)))
-    return found.where(RESERVATION.c.id.in_(touching))
+    if not lots:
+        return found.where(RESERVATION.c.id.in_(touching))
+    awaited = tuple_(*(CLAIM.c[name] for name in claims.LOT)).in_([lot.key for lot in lots])
+    waiting = select(CLAIM.c.reservation).where(awaited)
+    return found.where(or_(RESERVATION.c.id.in_(touching), RESERVATION.c.id.in_(waiting)))
 
 
 def _refusal(session: Session, reservation: str, now: datetime) -> Conflict:

@@ -13,6 +13,8 @@ from inventory.records import (
     ReservationLineRecord,
     ReservationRecord,
     StockRecord,
+    SupplyClaimRecord,
+    SupplyRecord,
 )
 from inventory.stock import Entry, Movement, MovementKind, StockKey
 
@@ -23,6 +25,7 @@ def _table(record: type[SQLModel]) -> Table:
 
 STOCK, MOVEMENT = _table(StockRecord), _table(MovementRecord)
 RESERVATION, LINE = _table(ReservationRecord), _table(ReservationLineRecord)
+SUPPLY, CLAIM = _table(SupplyRecord), _table(SupplyClaimRecord)
 
 KEY = ("site", "item", "customs")
 FREE = STOCK.c.on_hand - STOCK.c.reserved - STOCK.c.safety

@@ -53,6 +53,18 @@ class PurchaseOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenLine:
+    """Units of an item that an open order brings to a site, as they were ordered."""
+
+    order: str
+    supplier: str
+    site: str
+    item: str
+    quantity: int
+    arrives: date
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What the offers of a supplier make of the lines that somebody wants."""
 

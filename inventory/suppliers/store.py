@@ -1,11 +1,12 @@
 """Saves and loads purchase orders; works in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlmodel import Session, col, select
 
 from core.errors import NotFound
-from inventory.suppliers.orders import PurchaseOrder
+from inventory.suppliers.orders import OpenLine, PurchaseOrder
 from inventory.suppliers.records import PurchaseOrderLineRecord, PurchaseOrderRecord
 
 _id = col(PurchaseOrderRecord.id)
@@ -55,6 +56,48 @@ def purchase_orders(
         if value is not None:
             asked = asked.where(col(column) == value)
     return _with_lines(session, session.exec(asked).all())
+
+
+def open_lines(
+    session: Session, items: Collection[str] | None = None, site: str | None = None
+) -> list[OpenLine]:
+    """Returns what open orders bring, of some items and to one site where asked; by order."""
+    head, line = PurchaseOrderRecord, PurchaseOrderLineRecord
+    asked = (
+        select(head, line)
+        .join(line, col(line.purchase_order) == _id)
+        .where(col(head.state) == "open")
+        .order_by(_id, col(line.line))
+    )
+    if items is not None:
+        asked = asked.where(col(line.item).in_(items))
+    if site is not None:
+        asked = asked.where(col(head.site) == site)
+    return [
+        OpenLine(order.id, order.supplier, order.site, part.item, part.quantity, order.arrives)
+        for order, part in session.exec(asked)
+    ]
+
+
+def close_received(
+    session: Session, order: str, received: Callable[[], Mapping[tuple[str, str], int]]
+) -> bool:
+    """Ensures that an open order of which everything came in is received; whether it is so now.
+
+    `received` is asked for units by site and item once the order is this transaction's.
+    """
+    asked = select(PurchaseOrderRecord).where(_id == order).with_for_update()
+    record = session.exec(asked.execution_options(populate_existing=True)).one_or_none()
+    if record is None or record.state != "open":
+        return False
+    came, ordered = received(), Counter[tuple[str, str]]()
+    for line in _with_lines(session, [record])[0].lines:
+        ordered[record.site, line.item] += line.quantity
+    if any(came.get(goods, 0) < units for goods, units in ordered.items()):
+        return False
+    record.state = "received"
+    session.flush()
+    return True
 
 
 def _with_lines(session: Session, heads: Sequence[PurchaseOrderRecord]) -> list[PurchaseOrder]:

@@ -1,13 +1,15 @@
 """Back-orders: a date and a probability for units that no stock serves, from goods on their way."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from math import prod
 
-from routing.fulfillment.context import PlanningContext, doorstep
-from routing.fulfillment.incoming import Lot, ready_at
+from inventory.supply import SupplyKey
+from routing.fulfillment.context import Lane, PlanningContext, doorstep
+from routing.fulfillment.incoming import Lot, in_turn, ready_at
 from routing.fulfillment.options import promised_by
 from routing.fulfillment.order import Order, OrderLine, Wishes
 from routing.fulfillment.plan import Leg, Plan
@@ -19,12 +21,29 @@ _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
-    """Where the units of a back-order come from: purchase orders due at a site on a day."""
+class Taken:
+    """Units that a back-order takes of a lot."""
 
-    references: tuple[str, ...]
-    due: date
+    lot: Lot
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Where the units of a back-order come from: lots due at a site on a day, late together."""
+
+    taken: tuple[Taken, ...]
     ready_at: datetime
+
+    @property
+    def lot(self) -> Lot:
+        """One of the lots: site, day, kind and supplier are the same for all of them."""
+        return self.taken[0].lot
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The purchase orders of the units."""
+        return tuple(dict.fromkeys(each.lot.reference for each in self.taken))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +63,45 @@ class Backorders:
     """What could be promised beyond a plan, and the probability of all of it together by then.
 
     `probability` is that of plan and back-orders: legs are independent, but for those that wait for
-    goods due on the same day at the same site, which are late together.
+    goods of one supplier due on the same day at the same site, which are late together.
     """
 
     legs: tuple[Backorder, ...]
     probability: float
     unserved: Mapping[int, int]
 
+    @property
+    def taken(self) -> Mapping[SupplyKey, int]:
+        """Units that all legs together take of each lot."""
+        units: Counter[SupplyKey] = Counter()
+        for one in self.legs:
+            for each in one.supply.taken:
+                units[each.lot.key] += each.units
+        return units
 
-def backorders(made: Plan, order: Order, context: PlanningContext, wishes: Wishes) -> Backorders:
+
+def backorders(
+    made: Plan,
+    order: Order,
+    context: PlanningContext,
+    wishes: Wishes,
+    coming: Sequence[Lot] | None = None,
+) -> Backorders:
     """Returns how units that a plan leaves for want of stock could be served from incoming goods.
 
-    Goods are taken by the day on which they are due, the earliest first; those of one day are
+    `coming` are the lots that may be promised, those of the context unless given. Goods are taken
+    by the day on which they are due, the earliest first; those of one day, site and supplier are
     planned as an order placed when they are ready, at the lowest full cost. Goods due before the
     order is placed are either stock by now or overdue, and promised to nobody. Nothing is held.
     """
     missing = {one.line: one.quantity for one in made.unserved if one.code == NO_STOCK}
     found: list[Backorder] = []
-    coming = [lot for lot in context.incoming.lots if lot.due >= order.placed_at.date()]
-    for (due, site), lots in groupby(coming, key=lambda lot: (lot.due, lot.site)):
+    lots = context.incoming.lots if coming is None else coming
+    timely = in_turn(lot for lot in lots if lot.due >= order.placed_at.date()) if missing else ()
+    for _, together in groupby(timely, key=_together_with):
         if not missing:
             break
-        for one in _from_day(order, missing, due, site, list(lots), context, wishes):
+        for one in _from_day(order, missing, list(together), context, wishes):
             found.append(one)
             for line in one.leg.lines:
                 missing[line.line] -= line.quantity
@@ -75,16 +111,19 @@ def backorders(made: Plan, order: Order, context: PlanningContext, wishes: Wishe
     return Backorders(tuple(found), whole, left)
 
 
+def _together_with(lot: Lot) -> tuple[date, str, str, str]:
+    """Names the goods that come together, or are late together."""
+    return lot.due, lot.site, lot.kind, lot.supplier
+
+
 def _from_day(
     order: Order,
     missing: Mapping[int, int],
-    due: date,
-    site: str,
     lots: Sequence[Lot],
     context: PlanningContext,
     wishes: Wishes,
 ) -> list[Backorder]:
-    """Plans missing units on the lots of one site and day."""
+    """Plans missing units on lots that come together."""
     wanted = {lot.item for lot in lots}
     lines = tuple(
         OrderLine(line.line, line.item, missing[line.line], line.price)
@@ -93,41 +132,59 @@ def _from_day(
     )
     if not lines:
         return []
-    units: dict[tuple[str, str, str], int] = {}
+    units: Counter[tuple[str, str, str]] = Counter()
     for lot in lots:
-        key = (site, lot.item, lot.customs)
-        units[key] = units.get(key, 0) + lot.units
-    ready = ready_at(context.network.site[site], due)
+        units[lot.site, lot.item, lot.customs] += lot.units
+    first = lots[0]
+    ready = ready_at(context.network.site[first.site], first.due)
     by = promised_by(order, context)
     later = Order(order.order, order.region, ready, lines, max(by, ready))
-    return [
-        Backorder(_dated(leg, due, order, context), Supply(_references(leg, lots), due, ready))
-        for leg in plan(later, units, context, wishes).legs
-    ]
+    left = [(lot, lot.units) for lot in lots]
+    found = []
+    for leg in plan(later, units, context, wishes).legs:
+        taken, left = _drawn(leg, left)
+        supply = Supply(taken, ready)
+        found.append(Backorder(_dated(leg, supply, order, context), supply))
+    return found
 
 
-def _references(leg: Leg, lots: Sequence[Lot]) -> tuple[str, ...]:
-    items = {line.item for line in leg.lines}
-    return tuple(dict.fromkeys(lot.reference for lot in lots if lot.item in items))
+def _drawn(
+    leg: Leg, left: Sequence[tuple[Lot, int]]
+) -> tuple[tuple[Taken, ...], list[tuple[Lot, int]]]:
+    """Returns the units that a leg takes of lots in their order, and what it leaves of them."""
+    wanted = Counter[str]()
+    for line in leg.lines:
+        wanted[line.item] += line.quantity
+    taken, rest = [], []
+    for lot, units in left:
+        draws = min(units, wanted[lot.item]) if lot.customs == leg.customs else 0
+        wanted[lot.item] -= draws
+        taken += [Taken(lot, draws)] if draws else []
+        rest.append((lot, units - draws))
+    return tuple(taken), rest
 
 
-def _dated(leg: Leg, due: date, order: Order, context: PlanningContext) -> Leg:
+def _dated(leg: Leg, supply: Supply, order: Order, context: PlanningContext) -> Leg:
     """The same leg with a delivery that counts how late goods may come in."""
-    pickups, transit, door = _pickups(leg, due, order, context)
+    pickups, transit, door = _pickups(leg, supply, order, context)
     return replace(leg, delivery=delivery_of(pickups, transit, door, promised_by(order, context)))
 
 
 def _pickups(
-    leg: Leg, due: date, order: Order, context: PlanningContext
+    leg: Leg, supply: Supply, order: Order, context: PlanningContext
 ) -> tuple[list[datetime], Transit, Doorstep]:
     """When a leg may be picked up, one moment for each delay, and how it goes on from there."""
-    site = context.network.site[leg.site]
     lane = context.lane(order.region, leg.site, leg.service)
-    pickups = [
-        pickup_at(site, ready_at(site, due, delay), lane.service.pickup_days)
-        for delay in context.incoming.delays
-    ]
+    pickups = pickups_of(supply.lot, lane, context)
     return pickups, lane.transit, doorstep(context.network.region[order.region])
+
+
+def pickups_of(lot: Lot, lane: Lane, context: PlanningContext) -> list[datetime]:
+    """Returns when goods of a lot may be picked up on a lane: one moment for each delay."""
+    return [
+        pickup_at(lane.site, ready_at(lane.site, lot.due, delay), lane.service.pickup_days)
+        for delay in context.incoming.delays_of(lot.supplier)
+    ]
 
 
 def delivery_of(
@@ -164,14 +221,14 @@ def _together(
         promised_by(order, context)
     )
     whole = prod(leg.delivery.probability for leg in made.legs)
-    for _, shared in groupby(found, key=lambda one: (one.supply.due, one.leg.site)):
-        sent = [_pickups(one.leg, one.supply.due, order, context) for one in shared]
+    for _, shared in groupby(found, key=lambda one: _together_with(one.supply.lot)):
+        sent = [_pickups(one.leg, one.supply, order, context) for one in shared]
         joint = [
             prod(
                 transit.probability_within((limit - pickups[at]) / _DAY)
                 for pickups, transit, _ in sent
             )
-            for at in range(len(context.incoming.delays))
+            for at in range(len(sent[0][0]))
         ]
         whole *= sum(joint) / len(joint)
     return whole if made.legs or found else 0.0

@@ -50,11 +50,21 @@ class Lane:
     carbon_kg_per_kg: float
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """When goods of a lot are handed over, and the probability that they are there by `p95`."""
+
+    p50: datetime
+    p95: datetime
+    probability: float
+
+
 @dataclass(frozen=True)
 class PlanningContext:
     """A brand ready to plan orders: frozen, shared by all of them, and safe between threads.
 
     Lanes, regimes and duty rows are looked up once and kept; they follow from the frozen inputs.
+    So does what is `foreseen` of a lot by region, site, service, due day and supplier.
     """
 
     currency: str
@@ -69,6 +79,9 @@ class PlanningContext:
     data_version: str
     prices: Prices | None = None
     incoming: Incoming = field(default_factory=Incoming)
+    foreseen: dict[tuple[str, str, str, date, str], Foreseen] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     _lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict, repr=False, compare=False)
     _lane: dict[tuple[str, str, str], Lane] = field(default_factory=dict, repr=False, compare=False)
     _regimes: dict[tuple[str, CustomsRoute], Regime] = field(

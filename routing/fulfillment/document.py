@@ -1,21 +1,31 @@
 """The plan as a JSON document: the one form that the command line and HTTP both give."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from core.clock import rfc3339
 from core.money import Money
 from routing.fulfillment.backorders import Backorders
+from routing.fulfillment.earliest import Arrival
+from routing.fulfillment.legs import NO_STOCK
 from routing.fulfillment.parcels import Parcel
-from routing.fulfillment.plan import Cost, Decision, Leg, LegLine, Plan
+from routing.fulfillment.plan import Cost, Decision, Leg, LegLine, Plan, Unserved
 
 Document = dict[str, Any]
 
 
-def document_of(plan: Plan) -> Document:
+Arrivals = Mapping[str, Arrival | None]
+"""The earliest promise of items from goods on their way."""
+
+_NOTHING_COMES: Arrivals = {}
+
+
+def document_of(plan: Plan, arrivals: Arrivals = _NOTHING_COMES) -> Document:
     """Returns the document of a plan; `id`, `status` and `reservation` are those of no record.
 
-    Money is `{"amount": minor units, "currency": code}`, moments are RFC 3339 in UTC, weights in
-    kilograms. Duty, tax and fees are estimates.
+    `available_from` of what is not served for want of stock is the promise of its first unit from
+    goods on their way, or null. Money is `{"amount": minor units, "currency": code}`, moments are
+    RFC 3339 in UTC, weights in kilograms. Duty, tax and fees are estimates.
     """
     return {
         "id": None,
@@ -37,6 +47,7 @@ def document_of(plan: Plan) -> Document:
                 "quantity": short.quantity,
                 "code": short.code,
                 "reason": short.reason,
+                "available_from": available_from(arrivals, short),
             }
             for short in plan.unserved
         ],
@@ -46,11 +57,19 @@ def document_of(plan: Plan) -> Document:
     }
 
 
-def backorders_document(found: Backorders) -> Document:
-    """Returns what could be promised from goods on their way: legs, and all of it together.
+def available_from(arrivals: Arrivals, short: Unserved) -> Document | None:
+    """Returns when the first unit of an unserved line could be there, if that is known."""
+    found = arrivals.get(short.item) if short.code == NO_STOCK else None
+    if found is None:
+        return None
+    return {"at": rfc3339(found.p95), "probability": round(found.probability, 4)}
 
-    `promise_by` of a leg is the moment by which it is there with a probability of 95 %; nothing is
-    held for it.
+
+def backorders_document(found: Backorders, held: bool = False) -> Document:
+    """Returns what is promised from goods on their way: legs, and all of it together.
+
+    `promise_by` of a leg is the moment by which it is there with a probability of 95 %; `held` says
+    whether its units are held like those of the plan.
     """
     return {
         "probability": round(found.probability, 4),
@@ -58,9 +77,9 @@ def backorders_document(found: Backorders) -> Document:
             {
                 **_leg(one.leg),
                 "supply": {
-                    "kind": "inbound",
+                    "kind": str(one.supply.lot.kind),
                     "purchase_orders": list(one.supply.references),
-                    "due": one.supply.due.isoformat(),
+                    "due": one.supply.lot.due.isoformat(),
                     "ready_at": rfc3339(one.supply.ready_at),
                 },
                 "promise_by": rfc3339(one.leg.delivery.p95),
@@ -68,7 +87,7 @@ def backorders_document(found: Backorders) -> Document:
             for one in found.legs
         ],
         "unserved": [{"line": line, "quantity": units} for line, units in found.unserved.items()],
-        "held": False,
+        "held": held,
     }
 
 

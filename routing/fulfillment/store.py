@@ -38,7 +38,11 @@ def add_fulfillment_order(session: Session, record: FulfillmentOrderRecord) -> N
     session.flush()
 
 
-def fulfillment_order_of(session: Session, plan: str) -> FulfillmentOrderRecord | None:
-    """Returns what a plan became; None before it is confirmed."""
+def fulfillment_order_of(
+    session: Session, plan: str, for_update: bool = False
+) -> FulfillmentOrderRecord | None:
+    """Returns what a plan became, locked where asked; None before it is confirmed."""
     asked = select(FulfillmentOrderRecord).where(col(FulfillmentOrderRecord.plan) == plan)
+    if for_update:
+        asked = asked.with_for_update().execution_options(populate_existing=True)
     return session.exec(asked).one_or_none()

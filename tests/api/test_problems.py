@@ -126,7 +126,7 @@ def test_a_shortage_names_item_site_and_units(app: FastAPI, client: TestClient) 
     error = OutOfStock([Shortage("MUG", "DE-HAM", 3, 1)])
     document = problem(failing(app, client, error), 409, "insufficient-stock")
     assert document["shortages"] == [
-        {"item": "MUG", "site": "DE-HAM", "requested": 3, "available": 1}
+        {"item": "MUG", "site": "DE-HAM", "requested": 3, "available": 1, "available_from": None}
     ]
 
 

@@ -7,8 +7,8 @@ the URL of an empty database.
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -30,6 +30,7 @@ from api.migrations import schema
 from core.errors import Conflict, OutOfStock
 from inventory import store
 from inventory.stock import Entry, Lot, Reservation, ReservationState, StockKey, Wanted, summed
+from inventory.supply import Claim, SupplyKey, SupplyLot
 from tests.fakes import seeded_entropy
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
@@ -44,6 +45,12 @@ some_lots = st.builds(
     st.sampled_from(["free", "bonded"]),
 )
 few_lots = st.lists(some_lots, min_size=1, max_size=3)
+COMING = [
+    SupplyLot(SupplyKey("A", item, "free", START.date() + timedelta(days=days), f"PO-{days}"), 5)
+    for item in ("X", "Y") for days in (1, 2)
+]  # fmt: skip
+some_claims = st.builds(Claim, st.sampled_from(COMING), st.integers(1, 4))
+few_claims = st.lists(some_claims, max_size=2)
 at_any = st.integers(0, 20)
 
 
@@ -54,6 +61,8 @@ class Hold:
     expires_at: datetime
     left: Counter[StockKey]
     state: ReservationState = ACTIVE
+    awaits: Counter[SupplyKey] = field(default_factory=Counter)
+    made: tuple[datetime, str] = (START, "")
 
 
 @dataclass
@@ -66,6 +75,7 @@ class Books:
     transit: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
     came: int = 0
     shipped: int = 0
+    received: Counter[SupplyKey] = field(default_factory=Counter)
 
     def held(self, key: StockKey) -> int:
         """Units of a row that open reservations hold."""
@@ -75,12 +85,17 @@ class Books:
         """Units of a row that a new reservation can take."""
         return self.on_hand[key] - self.held(key) - self.safety[key]
 
-    def expire(self, now: datetime, keys: set[StockKey] | None = None) -> int:
+    def expire(
+        self,
+        now: datetime,
+        keys: set[StockKey] | None = None,
+        lots: Collection[SupplyKey] = (),
+    ) -> int:
         """Ends holds whose time has passed, of some rows or of all; returns how many."""
         ended = [
             hold for hold in self.holds.values()
             if hold.state is ACTIVE and hold.expires_at <= now
-            and (keys is None or keys & set(hold.left))
+            and (keys is None or keys & set(hold.left) or set(lots) & set(hold.awaits))
         ]  # fmt: skip
         for hold in ended:
             hold.state = ReservationState.EXPIRED
@@ -89,6 +104,25 @@ class Books:
     def fits(self, units: dict[StockKey, int]) -> bool:
         """Whether a new reservation of so many units would be granted."""
         return all(asked <= self.free(key) for key, asked in units.items())
+
+    def coming(self, lot: SupplyLot) -> int:
+        """Units of a lot on its way that a new claim can take."""
+        awaited = sum(hold.awaits[lot.key] for hold in self.holds.values() if hold.state in OPEN)
+        return lot.units - self.received[lot.key] - awaited
+
+    def arrives(self, lots: Sequence[SupplyLot], units: int) -> None:
+        """Gives units that came in for lots to those who wait, the first promised first."""
+        for lot in lots:
+            comes = min(units, lot.units - self.received[lot.key])
+            units -= comes
+            self.received[lot.key] += comes
+            for hold in sorted(self.holds.values(), key=lambda hold: hold.made):
+                share = min(comes, hold.awaits[lot.key]) if hold.state in OPEN else 0
+                if not share:
+                    continue
+                hold.awaits[lot.key] -= share
+                hold.left[StockKey(*lot.key[:3])] += share
+                comes -= share
 
     def spare(self, units: dict[StockKey, int]) -> bool:
         """Whether so many units are there that nobody holds."""
@@ -156,6 +190,51 @@ class Ledger(RuleBasedStateMachine):
             self.books.on_hand[lot.key] += change
             self.books.came += change
 
+    @rule(
+        wishes=st.lists(st.tuples(few_lots, few_claims), min_size=1, max_size=3),
+        stock=st.booleans(), minutes=st.integers(1, 4),
+    )  # fmt: skip
+    def promise(
+        self, wishes: list[tuple[list[Lot], list[Claim]]], stock: bool, minutes: int
+    ) -> None:
+        """Orders hold goods on their way, some of them beside stock."""
+        until = self.now + timedelta(minutes=minutes)
+        asked = [
+            Wanted(tuple(lots) if stock or not claims else (), self.entry, until, tuple(claims))
+            for lots, claims in wishes
+        ]
+        self.books.expire(
+            self.now,
+            {key for wish in asked for key in wish.units},
+            [key for wish in asked for key in wish.claimed],
+        )
+        left = Counter({lot.key: self.books.coming(lot) for lot in COMING})
+        fitting = []
+        for wish in asked:  # claims are judged before stock
+            fitting.append(Counter(wish.claimed) <= left)
+            left -= Counter(wish.claimed if fitting[-1] else {})
+        answers = store.reserve_each(self.session, asked)
+        for wish, answer, fits in zip(asked, answers, fitting, strict=True):
+            if fits and self.books.fits(wish.units):
+                assert isinstance(answer, Reservation)
+                self.books.holds[answer.id] = Hold(
+                    until, Counter(wish.units), ACTIVE, Counter(wish.claimed),
+                    (answer.created_at, answer.id),
+                )  # fmt: skip
+            else:
+                assert isinstance(answer, OutOfStock)
+
+    @rule(lot=st.sampled_from(COMING), units=st.integers(1, 6), named=st.booleans())
+    def arrive(self, lot: SupplyLot, units: int, named: bool) -> None:
+        key = StockKey(*lot.key[:3])
+        lots = [lot] if named else [each for each in COMING if StockKey(*each.key[:3]) == key]
+        entry = replace(self.entry, reference=lot.key.reference if named else "GRN")
+        self.books.expire(self.now, set(), [each.key for each in lots])
+        expected = [each for each in COMING if StockKey(*each.key[:3]) == key]
+        store.arrive(self.session, Lot(key.site, key.item, units, key.customs), entry, expected)
+        self._came([Lot(key.site, key.item, units, key.customs)])
+        self.books.arrives(lots, units)
+
     @rule(lot=some_lots, units=st.integers(0, 3))
     def keep_a_buffer(self, lot: Lot, units: int) -> None:
         store.set_safety(self.session, lot.key, units)
@@ -220,7 +299,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(at=at_any)
     def cancel(self, at: int) -> None:
         name, hold = self.one(at)
-        granted = hold.state in OPEN and hold.left.total() > 0
+        granted = hold.state in OPEN and hold.left.total() + hold.awaits.total() > 0
         self.tell(granted, lambda: store.release(self.session, name, self.entry))
         if granted:
             hold.state = ReservationState.RELEASED
@@ -229,7 +308,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(at=at_any, whole=st.booleans(), units=st.integers(1, 4))
     def ship(self, at: int, whole: bool, units: int) -> None:
         name, hold = self.one(at)
-        key = sorted(hold.left)[0]
+        key = min(hold.left, default=StockKey("A", "X", "free"))
         leaving = +hold.left if whole else Counter({key: units})
         granted = hold.state is CONFIRMED and leaving <= hold.left and leaving.total() > 0
         if whole and not leaving:
@@ -299,6 +378,10 @@ class Ledger(RuleBasedStateMachine):
         travels = sum(way.total() for way in self.books.transit.values())
         assert self.books.on_hand.total() + travels + self.books.shipped == self.books.came
         assert store.reconcile(self.session) == []
+        assert store.misclaimed(self.session) == {}
+        taken = store.taken(self.session, START - timedelta(days=1), ["X", "Y"])
+        for lot in COMING:
+            assert lot.units - taken.get(lot.key, 0) == self.books.coming(lot) >= 0
 
 
 def run(sessions: SessionFactory, examples: int, steps: int) -> None:

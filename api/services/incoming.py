@@ -1,0 +1,94 @@
+"""Goods on their way: the lots that are known, and what may still be promised of them."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+
+from sqlmodel import Session
+
+from core.brand import Brand
+from inventory import store as stock
+from inventory.stock import StockKey
+from inventory.suppliers import store as purchasing
+from inventory.suppliers.orders import OpenLine
+from inventory.supply import Claim, SupplyKey, SupplyKind, SupplyLot
+from routing.fulfillment.backorders import Backorders
+from routing.fulfillment.context import PlanningContext
+from routing.fulfillment.incoming import Incoming, Lot, in_turn, left_of
+from warehouses.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class OnTheWay:
+    """Lots of some items, and the units of each that somebody has already."""
+
+    lots: Mapping[SupplyKey, Lot] = field(default_factory=dict)
+    taken: Counter[SupplyKey] = field(default_factory=Counter)
+
+    def left(self, items: Collection[str] | None = None) -> tuple[Lot, ...]:
+        """Returns what may still be promised, of some items or of all."""
+        lots = self.lots.values()
+        return left_of((lot for lot in lots if items is None or lot.item in items), self.taken)
+
+    def claims(self, later: Backorders) -> tuple[Claim, ...]:
+        """Returns what is to be held for back-orders."""
+        return tuple(Claim(supply_lot(self.lots[key]), units) for key, units in later.taken.items())
+
+
+def on_the_way(
+    session: Session, context: PlanningContext, items: Iterable[str], now: datetime
+) -> OnTheWay:
+    """Returns the goods of some items that are on their way to the serving sites.
+
+    They are those of the brand's inbound, and those of open purchase orders that it does not name.
+    """
+    wanted = sorted(set(items))
+    if not wanted:
+        return OnTheWay()
+    incoming = context.incoming
+    inbound = (lot for item in wanted for lot in incoming.by_item.get(item, ()))
+    lines = purchasing.open_lines(session, wanted)
+    lots = in_turn([*inbound, *planned(lines, context.network, incoming.references)])
+    taken = stock.taken(session, now, wanted) if lots else {}
+    return OnTheWay({lot.key: lot for lot in lots}, Counter(taken))
+
+
+def planned(
+    lines: Iterable[OpenLine], network: Network, inbound: Collection[str]
+) -> Collection[Lot]:
+    """Returns what open orders bring to serving sites, but for orders that inbound names."""
+    serving = {site.site: site.customs for site in network.serving}
+    lots: dict[SupplyKey, Lot] = {}
+    for line in lines:
+        if line.site not in serving or line.order in inbound:
+            continue
+        lot = Lot(line.site, line.item, serving[line.site], line.quantity, line.arrives,
+                  line.order, SupplyKind.PLANNED, line.supplier)  # fmt: skip
+        known = lots.get(lot.key)
+        lots[lot.key] = replace(lot, units=lot.units + known.units) if known else lot
+    return lots.values()
+
+
+def expected(session: Session, brand: Brand, key: StockKey) -> list[SupplyLot]:
+    """Returns the lots that are on their way to a stock row."""
+    inbound = brand.table("inbound")
+    rows = inbound[(inbound["site"] == key.site) & (inbound["item"] == key.item)]
+    lines = purchasing.open_lines(session, [key.item], key.site)
+    if rows.empty and not lines:
+        return []
+    lots = Incoming.of(brand.with_table("inbound", rows)).lots
+    ordered = planned(lines, Network.of(brand), set(inbound["purchase_order"]))
+    return [supply_lot(lot) for lot in (*lots, *ordered) if lot.customs == key.customs]
+
+
+def close_received(session: Session, references: Iterable[str]) -> None:
+    """Ensures that purchase orders of which everything came in are open no longer."""
+    for reference in sorted(filter(None, references)):
+        purchasing.close_received(session, reference, partial(stock.received, session, reference))
+
+
+def supply_lot(lot: Lot) -> SupplyLot:
+    """Returns a lot as the ledger knows it."""
+    return SupplyLot(lot.key, lot.units, lot.kind)
