@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlmodel import Session
@@ -98,13 +98,13 @@ _HELD = "s.site = v.site AND s.item = v.item AND s.customs = v.customs"
 _FITS = "(SELECT yes FROM fits)"
 _HOLD_ON_POSTGRES = f"""
     WITH head AS MATERIALIZED (
-        SELECT * FROM unnest(%(heads)s::text[], %(references)s::text[], %(actors)s::text[],
-            %(created)s::timestamptz[], %(expires)s::timestamptz[])
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[],
+            %s::timestamptz[], %s::timestamptz[])
             AS v(id, reference, actor, created_at, expires_at)
     ),
     line AS MATERIALIZED (
-        SELECT * FROM unnest(%(lines)s::text[], %(held_by)s::text[], %(sites)s::text[],
-            %(items)s::text[], %(customs)s::text[], %(quantities)s::bigint[])
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[],
+            %s::text[], %s::text[], %s::bigint[])
             AS v(id, reservation, site, item, customs, quantity)
     ),
     v AS MATERIALIZED (
@@ -113,7 +113,7 @@ _HOLD_ON_POSTGRES = f"""
     ),
     due AS MATERIALIZED (
         SELECT EXISTS (SELECT FROM reservation
-            WHERE state = 'active' AND expires_at <= %(now)s::timestamptz) AS yes
+            WHERE state = 'active' AND expires_at <= %s::timestamptz) AS yes
     ),
     found AS MATERIALIZED (
         SELECT s.site, s.item, s.customs, v.units, s.on_hand - s.reserved - s.safety AS free
@@ -148,6 +148,14 @@ _HOLD_ON_POSTGRES = f"""
 """  # noqa: S608  # of constants only
 
 
+class _Found(NamedTuple):
+    """What the statement found; `free` has the units of each row where not everything fits."""
+
+    due: bool
+    held: bool
+    free: list[tuple[str, str, str, int]] | None
+
+
 def _held_on_postgres(
     session: Session, wishes: Sequence[Wanted], now: datetime | None
 ) -> list[Answer] | None:
@@ -173,22 +181,37 @@ def _held_on_postgres(
 
 def _hold(
     session: Session, made: Sequence[Reservation], wishes: Sequence[Wanted], now: datetime | None
-) -> Any:
-    heads = [(one.id, one.reference, one.actor, one.created_at, one.expires_at) for one in made]
-    lines = [
-        (name, one.id, line.site, line.item, line.customs, line.quantity)
-        for one, names in zip(made, _line_ids(made, wishes), strict=True)
-        for line, name in zip(one.lines, names, strict=True)
+) -> _Found:
+    values = (*_heads(made), *_lines(made, _line_ids(made, wishes)), now)
+    return _Found(*session.connection().exec_driver_sql(_HOLD_ON_POSTGRES, values).one())
+
+
+def _heads(made: Sequence[Reservation]) -> list[str]:
+    return [
+        _array([one.id for one in made]),
+        _array([one.reference for one in made]),
+        _array([one.actor for one in made]),
+        _array([one.created_at.isoformat() for one in made]),
+        _array([one.expires_at.isoformat() for one in made]),
     ]
-    columns = (*zip(*heads, strict=True), *zip(*lines, strict=True))
-    values = dict(zip(_COLUMNS, map(list, columns), strict=True))
-    return session.connection().exec_driver_sql(_HOLD_ON_POSTGRES, values | {"now": now}).one()
 
 
-_COLUMNS = (
-    "heads", "references", "actors", "created", "expires",
-    "lines", "held_by", "sites", "items", "customs", "quantities",
-)  # fmt: skip
+def _lines(made: Sequence[Reservation], ids: Sequence[Sequence[str]]) -> list[str]:
+    lines = [line for one in made for line in one.lines]
+    return [
+        _array([name for names in ids for name in names]),
+        _array([one.id for one in made for _ in one.lines]),
+        _array([line.site for line in lines]),
+        _array([line.item for line in lines]),
+        _array([line.customs for line in lines]),
+        _array([str(line.quantity) for line in lines]),
+    ]
+
+
+def _array(values: Sequence[str]) -> str:
+    """Returns texts as PostgreSQL writes an array: the driver would take each of them by itself."""
+    escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return f"""{{"{'","'.join(escaped)}"}}"""
 
 
 # On SQLite
