@@ -1,15 +1,15 @@
 """Many holds in few statements: the rows of a group are locked, judged and written together.
 
-The rows of a statement travel as one JSON text, which both databases turn into a table: the
-statement stays the same for any number of rows, so it is parsed once, and one round trip serves
-all orders of the group.
+The rows of a statement travel as one value, arrays on PostgreSQL and a JSON text on SQLite, which
+the database turns into a table: the statement stays the same for any number of rows, so it is
+parsed once, and one round trip serves all orders of the group.
 """
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlmodel import Session
@@ -35,28 +35,30 @@ def hold_each(session: Session, wishes: Sequence[Wanted]) -> list[Answer]:
     The rows are locked by key, so what is judged here holds until the transaction ends; the
     statement that takes the units is guarded nevertheless.
     """
+    if on_postgres(session):
+        return _held_on_postgres(session, wishes, None) or []
     units = [wish.units for wish in wishes]
-    free = (_taken_on_postgres if on_postgres(session) else _taken_on_sqlite)(session, units)
+    refusals = _judged(units, _taken_on_sqlite(session, units))
     answers = [
-        _reservation(wish, wanted) if short is None else short
-        for wish, wanted, short in zip(wishes, units, _judged(units, free), strict=True)
+        short or _reservation(wish, wanted)
+        for wish, wanted, short in zip(wishes, units, refusals, strict=True)
     ]
-    _save(session, [answer for answer in answers if isinstance(answer, Reservation)], wishes)
+    _save_on_sqlite(session, _only_held(answers), wishes)
     return answers
 
 
-def hold_at_once(session: Session, wishes: Sequence[Wanted], now: datetime) -> list[Answer] | bool:
-    """Returns a reservation for each wish, in one statement, where everything fits on PostgreSQL.
+def hold_unless_due(
+    session: Session, wishes: Sequence[Wanted], now: datetime
+) -> list[Answer] | None:
+    """Returns what `hold_each` does on PostgreSQL, or None when a hold has expired by `now`.
 
-    Otherwise nothing is held, and the answer is whether the rows are locked and judged: False says
-    that holds may have expired, which are to be freed before any row is locked.
+    Then nothing is held and no row is locked: expired holds are to be freed before.
     """
-    units = [wish.units for wish in wishes]
-    made = [_reservation(wish, wanted) for wish, wanted in zip(wishes, units, strict=True)]
-    values = _saved(made, _line_ids(made, wishes))
-    rows = _as_rows(_total(units))
-    found = run(session, _AT_ONCE_ON_POSTGRES, {"rows": rows, "now": now, **values}).one()
-    return list[Answer](made) if found.held else bool(found.judged)
+    return _held_on_postgres(session, wishes, now)
+
+
+def _only_held(answers: Sequence[Answer]) -> list[Reservation]:
+    return [answer for answer in answers if isinstance(answer, Reservation)]
 
 
 def _judged(units: Sequence[Units], free: Units) -> list[OutOfStock | None]:
@@ -90,58 +92,28 @@ def _fitting(units: Sequence[Units], free: Units) -> dict[StockKey, int]:
     return _total([wanted for wanted, short in zip(units, answers, strict=True) if short is None])
 
 
-# Taking the units
+# On PostgreSQL
 
-_ROWS = (
-    "json_to_recordset(CAST(:rows AS json)) AS v(site text, item text, customs text, units bigint)"
-)
 _HELD = "s.site = v.site AND s.item = v.item AND s.customs = v.customs"
-
-_SAVED = """
-    head AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:heads AS json)) AS v(id text, reference text,
-            actor text, created_at timestamptz, expires_at timestamptz)
-        WHERE (SELECT yes FROM fits)
+_FITS = "(SELECT yes FROM fits)"
+_HOLD_ON_POSTGRES = f"""
+    WITH head AS MATERIALIZED (
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[],
+            %s::timestamptz[], %s::timestamptz[])
+            AS v(id, reference, actor, created_at, expires_at)
     ),
     line AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:lines AS json)) AS v(id text, reservation text,
-            site text, item text, customs text, quantity bigint)
-        WHERE (SELECT yes FROM fits)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[],
+            %s::text[], %s::text[], %s::bigint[])
+            AS v(id, reservation, site, item, customs, quantity)
     ),
-    reservations AS (
-        INSERT INTO reservation (id, state, reference, actor, created_at, expires_at)
-        SELECT id, 'active', reference, actor, created_at, expires_at FROM head
+    v AS MATERIALIZED (
+        SELECT site, item, customs, CAST(sum(quantity) AS bigint) AS units
+        FROM line GROUP BY site, item, customs
     ),
-    lines AS (
-        INSERT INTO reservation_line (reservation, site, item, customs, quantity, shipped)
-        SELECT reservation, site, item, customs, quantity, 0 FROM line
-    )"""
-_MOVED = """
-    INSERT INTO movement
-        (id, at, site, item, customs, kind, quantity, reserved, reference, actor)
-    SELECT line.id, head.created_at, line.site, line.item, line.customs, 'reserve', 0,
-        line.quantity, line.reservation, head.actor
-    FROM line JOIN head ON head.id = line.reservation"""
-
-_TAKE_ON_POSTGRES = text(f"""
-    WITH v AS MATERIALIZED (SELECT * FROM {_ROWS}),
-    found AS MATERIALIZED (
-        SELECT s.site, s.item, s.customs, v.units, s.on_hand - s.reserved - s.safety AS free
-        FROM stock s JOIN v ON {_HELD}
-        ORDER BY s.site, s.item, s.customs FOR UPDATE OF s
-    ),
-    taken AS (
-        UPDATE stock s SET reserved = s.reserved + v.units
-        FROM found v WHERE {_HELD} AND v.units <= s.on_hand - s.reserved - s.safety
-        RETURNING s.site, s.item, s.customs
-    )
-    SELECT found.site, found.item, found.customs, found.free, taken.site IS NOT NULL AS taken
-    FROM found LEFT JOIN taken USING (site, item, customs)
-""")  # noqa: S608  # of constants only
-_AT_ONCE_ON_POSTGRES = text(f"""
-    WITH v AS MATERIALIZED (SELECT * FROM {_ROWS}),
     due AS MATERIALIZED (
-        SELECT EXISTS (SELECT FROM reservation WHERE state = 'active' AND expires_at <= :now) AS yes
+        SELECT EXISTS (SELECT FROM reservation
+            WHERE state = 'active' AND expires_at <= %s::timestamptz) AS yes
     ),
     found AS MATERIALIZED (
         SELECT s.site, s.item, s.customs, v.units, s.on_hand - s.reserved - s.safety AS free
@@ -149,21 +121,101 @@ _AT_ONCE_ON_POSTGRES = text(f"""
         ORDER BY s.site, s.item, s.customs FOR UPDATE OF s
     ),
     fits AS MATERIALIZED (
-        SELECT count(*) = (SELECT count(*) FROM v) AND coalesce(bool_and(units <= free), FALSE)
+        SELECT count(*) = (SELECT count(*) FROM v) AND coalesce(bool_and(units <= free), TRUE)
             AS yes FROM found
     ),
     taken AS (
-        UPDATE stock s SET reserved = s.reserved + v.units
-        FROM found v WHERE {_HELD} AND (SELECT yes FROM fits)
+        UPDATE stock s SET reserved = s.reserved + v.units FROM found v WHERE {_HELD} AND {_FITS}
     ),
-    {_SAVED},
-    movements AS ({_MOVED})
-    SELECT fits.yes AS held, NOT due.yes AS judged FROM fits, due
-""")  # noqa: S608  # of constants only
-_CORRECT_ON_POSTGRES = text(f"""
-    UPDATE stock s SET reserved = s.reserved + v.units
-    FROM {_ROWS} WHERE {_HELD} AND v.units <= s.on_hand - s.reserved - s.safety
-""")  # noqa: S608  # of constants only
+    reservations AS (
+        INSERT INTO reservation (id, state, reference, actor, created_at, expires_at)
+        SELECT id, 'active', reference, actor, created_at, expires_at FROM head WHERE {_FITS}
+    ),
+    lines AS (
+        INSERT INTO reservation_line (reservation, site, item, customs, quantity, shipped)
+        SELECT reservation, site, item, customs, quantity, 0 FROM line WHERE {_FITS}
+    ),
+    movements AS (
+        INSERT INTO movement
+            (id, at, site, item, customs, kind, quantity, reserved, reference, actor)
+        SELECT line.id, head.created_at, line.site, line.item, line.customs, 'reserve', 0,
+            line.quantity, line.reservation, head.actor
+        FROM line JOIN head ON head.id = line.reservation WHERE {_FITS}
+    )
+    SELECT due.yes AS due, fits.yes AS held, CASE WHEN fits.yes THEN NULL ELSE
+        (SELECT json_agg(json_build_array(site, item, customs, free)) FROM found) END AS free
+    FROM fits, due
+"""  # noqa: S608  # of constants only
+
+
+class _Found(NamedTuple):
+    """What the statement found; `free` has the units of each row where not everything fits."""
+
+    due: bool
+    held: bool
+    free: list[tuple[str, str, str, int]] | None
+
+
+def _held_on_postgres(
+    session: Session, wishes: Sequence[Wanted], now: datetime | None
+) -> list[Answer] | None:
+    """Returns the answers, or None when a hold has expired by `now` and nothing is locked.
+
+    One statement holds everything that the group asks for. Only where a row has too little does
+    it hold nothing, and a second one, on rows that are locked by then, holds what fits.
+    """
+    units = [wish.units for wish in wishes]
+    made = [_reservation(wish, wanted) for wish, wanted in zip(wishes, units, strict=True)]
+    found = _hold(session, made, wishes, now)
+    if found.held:
+        return list(made)
+    if found.due:
+        return None
+    free = {StockKey(*key): int(units) for *key, units in found.free or ()}
+    answers = [short or one for one, short in zip(made, _judged(units, free), strict=True)]
+    left = _only_held(answers)
+    if left and not _hold(session, left, wishes, None).held:
+        raise RuntimeError("Locked stock rows were not as they were read.")
+    return answers
+
+
+def _hold(
+    session: Session, made: Sequence[Reservation], wishes: Sequence[Wanted], now: datetime | None
+) -> _Found:
+    values = (*_heads(made), *_lines(made, _line_ids(made, wishes)), now)
+    return _Found(*session.connection().exec_driver_sql(_HOLD_ON_POSTGRES, values).one())
+
+
+def _heads(made: Sequence[Reservation]) -> list[str]:
+    return [
+        _array([one.id for one in made]),
+        _array([one.reference for one in made]),
+        _array([one.actor for one in made]),
+        _array([one.created_at.isoformat() for one in made]),
+        _array([one.expires_at.isoformat() for one in made]),
+    ]
+
+
+def _lines(made: Sequence[Reservation], ids: Sequence[Sequence[str]]) -> list[str]:
+    lines = [line for one in made for line in one.lines]
+    return [
+        _array([name for names in ids for name in names]),
+        _array([one.id for one in made for _ in one.lines]),
+        _array([line.site for line in lines]),
+        _array([line.item for line in lines]),
+        _array([line.customs for line in lines]),
+        _array([str(line.quantity) for line in lines]),
+    ]
+
+
+def _array(values: Sequence[str]) -> str:
+    """Returns texts as PostgreSQL writes an array: the driver would take each of them by itself."""
+    escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return "{%s}" % ",".join(f'"{value}"' for value in escaped)
+
+
+# On SQLite
+
 _FREE_ON_SQLITE = text("""
     SELECT s.site, s.item, s.customs, s.on_hand - s.reserved - s.safety AS free
     FROM json_each(:rows) AS v CROSS JOIN stock AS s
@@ -174,31 +226,6 @@ _TAKE_ON_SQLITE = """
     UPDATE stock SET reserved = reserved + ?1
     WHERE site = ?2 AND item = ?3 AND customs = ?4 AND ?1 <= on_hand - reserved - safety
 """
-
-
-def _taken_on_postgres(session: Session, units: Sequence[Units]) -> Units:
-    """Returns what each row had free; afterwards the units of those who fit are held.
-
-    One statement takes everything that the group asks for. Only where a row has too little does a
-    second one, on rows that are locked by then, take the rest of those who fit.
-    """
-    total = _total(units)
-    rows = run(session, _TAKE_ON_POSTGRES, {"rows": _as_rows(total)}).all()
-    free = {StockKey(row.site, row.item, row.customs): int(row.free) for row in rows}
-    taken = {StockKey(row.site, row.item, row.customs) for row in rows if row.taken}
-    if len(taken) < len(total):
-        fits = _fitting(units, free)
-        right = {key: fits.get(key, 0) - (total[key] if key in taken else 0) for key in total}
-        _correct(session, {key: change for key, change in right.items() if change})
-    return free
-
-
-def _correct(session: Session, changes: Units) -> None:
-    if not changes:
-        return
-    changed = run(session, _CORRECT_ON_POSTGRES, {"rows": _as_rows(changes)}).rowcount
-    if changed != len(changes):
-        raise RuntimeError(f"{changed} of {len(changes)} locked stock rows were as they were read.")
 
 
 def _taken_on_sqlite(session: Session, units: Sequence[Units]) -> Units:
@@ -223,7 +250,6 @@ def _as_rows(units: Units) -> str:
 
 # Writing what is held
 
-_SAVE_ON_POSTGRES = text(f"WITH fits AS (SELECT TRUE AS yes), {_SAVED} {_MOVED}")
 _SAVE_ON_SQLITE = (
     "INSERT INTO reservation (id, state, reference, actor, created_at, expires_at)"
     " VALUES (?, 'active', ?, ?, ?, ?)",
@@ -243,42 +269,20 @@ def _reservation(wish: Wanted, units: Units) -> Reservation:
     )  # fmt: skip
 
 
-def _save(session: Session, made: Sequence[Reservation], wishes: Sequence[Wanted]) -> None:
-    if not made:
-        return
-    ids = _line_ids(made, wishes)
-    if on_postgres(session):
-        run(session, _SAVE_ON_POSTGRES, _saved(made, ids))
-    else:
-        _save_on_sqlite(session, made, ids)
-
-
 def _line_ids(made: Sequence[Reservation], wishes: Sequence[Wanted]) -> list[list[str]]:
     entropy = wishes[0].entry.entropy
     return [[mint("mov", one.created_at, entropy) for _ in one.lines] for one in made]
 
 
-def _saved(made: Sequence[Reservation], ids: Sequence[Sequence[str]]) -> dict[str, str]:
-    heads = [
-        {"id": one.id, "reference": one.reference, "actor": one.actor,
-         "created_at": one.created_at.isoformat(), "expires_at": one.expires_at.isoformat()}
-        for one in made
-    ]  # fmt: skip
-    lines = [
-        {"id": movement, "reservation": one.id, **line.key._asdict(), "quantity": line.quantity}
-        for one, movements in zip(made, ids, strict=True)
-        for line, movement in zip(one.lines, movements, strict=True)
-    ]
-    return {"heads": json.dumps(heads), "lines": json.dumps(lines)}
-
-
 def _save_on_sqlite(
-    session: Session, made: Sequence[Reservation], ids: Sequence[Sequence[str]]
+    session: Session, made: Sequence[Reservation], wishes: Sequence[Wanted]
 ) -> None:
+    if not made:
+        return
     heads: list[tuple[Any, ...]] = []
     lines: list[tuple[Any, ...]] = []
     movements: list[tuple[Any, ...]] = []
-    for one, names in zip(made, ids, strict=True):
+    for one, names in zip(made, _line_ids(made, wishes), strict=True):
         created = _stored(one.created_at)
         heads.append((one.id, one.reference, one.actor, created, _stored(one.expires_at)))
         for line, name in zip(one.lines, names, strict=True):

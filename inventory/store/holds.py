@@ -20,7 +20,7 @@ from inventory.stock import (
     summed,
 )
 from inventory.store import claims
-from inventory.store.groups import hold_at_once, hold_each
+from inventory.store.groups import hold_each, hold_unless_due
 from inventory.store.rows import (
     CLAIM,
     LINE,
@@ -127,11 +127,10 @@ def _stock_each(session: Session, wishes: Sequence[Wanted]) -> list[Reservation 
     if not wishes:
         return []
     latest = _latest(wishes)
-    judged = on_postgres(session) and hold_at_once(session, wishes, latest.at)
-    if isinstance(judged, list):
-        return judged
-    if not judged:
-        expire(session, latest, set().union(*(wish.units for wish in wishes)))
+    answers = hold_unless_due(session, wishes, latest.at) if on_postgres(session) else None
+    if answers is not None:
+        return answers
+    expire(session, latest, set().union(*(wish.units for wish in wishes)))
     return hold_each(session, wishes)
 
 
