@@ -211,7 +211,7 @@ def _lines(made: Sequence[Reservation], ids: Sequence[Sequence[str]]) -> list[st
 def _array(values: Sequence[str]) -> str:
     """Returns texts as PostgreSQL writes an array: the driver would take each of them by itself."""
     escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
-    return "{%s}" % ",".join(f'"{value}"' for value in escaped)
+    return "{" + ",".join(f'"{value}"' for value in escaped) + "}"
 
 
 # On SQLite
