@@ -191,3 +191,21 @@ class Drift:
     reserved: int
     ledger_reserved: int
     held: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimDrift:
+    """A lot on its way whose claimed units are not what open reservations wait for."""
+
+    site: str
+    item: str
+    customs: str
+    due: date
+    reference: str
+    claimed: int
+    held: int
+
+    @property
+    def key(self) -> SupplyKey:
+        """The lot."""
+        return SupplyKey(self.site, self.item, self.customs, self.due, self.reference)

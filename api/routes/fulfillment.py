@@ -24,7 +24,10 @@ OrderService = Annotated[Caller, Depends(allow("order-service"))]
 
 
 class PlanView(BaseModel):
-    """A plan: legs, promise, landed cost, what is not served, and why it was decided so."""
+    """A plan: legs, promise, landed cost, what is not served, and why it was decided so.
+
+    Where the order asks for it, `backorders` tells what is promised from goods on their way.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -36,7 +39,10 @@ class PlanView(BaseModel):
     legs: list[dict[str, Any]]
     promise: dict[str, Any]
     landed_cost: dict[str, Any]
-    unserved: list[dict[str, Any]]
+    unserved: list[dict[str, Any]] = Field(
+        description="Lines that the plan does not serve, each with its code and its reason; with"
+        " `available_from`, the first promise of a unit from goods on their way, or null"
+    )
     carbon_kg: float
     reservation: dict[str, str] | None
     decision: dict[str, Any]
@@ -128,7 +134,10 @@ def read_plan(plan_id: str, session: SessionDep, clock: ClockDep) -> dict[str, A
     responses=conflicts("reservation-expired", "plan-planned", "plan-cancelled", "order-confirmed"),
 )
 def confirm_plan(plan_id: str, service: ServiceDep, once: OnceDep) -> Response:
-    """Turns the hold into a fulfillment order and shipments; an expired hold answers 409."""
+    """Turns the hold into a fulfillment order and shipments; an expired hold answers 409.
+
+    Goods on their way stay held, and leave with a shipment of their own when they have come in.
+    """
     return once.answer(200, services.confirm_plan(service, plan_id))
 
 

@@ -148,7 +148,10 @@ def create_movement(
     entropy: EntropyDep,
     once: OnceDep,
 ) -> Response:
-    """Writes a movement into the ledger and returns it."""
+    """Writes a movement into the ledger and returns it.
+
+    What is received goes to those who were promised it; `reference` may name its purchase order.
+    """
     movement = services.move(
         session,
         current_brand(session),

@@ -46,7 +46,7 @@ class OptionsBody(Body):
     """How an order is to be planned; `carbon_price` in settlement currency per tonne.
 
     `keep_scarce` leaves units unserved that are worth more to later orders. `backorder` adds
-    what could be promised from goods on their way; nothing is held for it.
+    what is promised from goods on their way; it is held as the plan is.
     """
 
     reserve: Annotated[bool, Field(strict=True)] = True

@@ -7,7 +7,7 @@ writers never deadlock.
 
 from inventory.store.arrivals import Arrived, Served, arrive
 from inventory.store.books import reconcile, repair
-from inventory.store.claims import claims_of, forget_receipts, misclaimed, received, taken
+from inventory.store.claims import claims_of, forget_receipts, misclaimed, received, reclaim, taken
 from inventory.store.holds import (
     confirm,
     expire,
@@ -33,6 +33,6 @@ from inventory.store.moves import (
 __all__ = [
     "Arrived", "Served", "adjust", "arrive", "claims_of", "confirm", "expire", "extend",
     "forget_receipts", "get", "in_transit", "levels", "misclaimed", "movements", "receive",
-    "received", "reconcile", "release", "release_bond", "repair", "reserve", "reserve_each",
-    "set_safety", "ship", "take_back", "taken", "transfer_in", "transfer_out",
+    "received", "reclaim", "reconcile", "release", "release_bond", "repair", "reserve",
+    "reserve_each", "set_safety", "ship", "take_back", "taken", "transfer_in", "transfer_out",
 ]  # fmt: skip

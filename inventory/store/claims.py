@@ -18,7 +18,7 @@ from sqlalchemy import Date, TextClause, and_, func, select, text
 from sqlmodel import Session
 
 from core.errors import OutOfStock, Shortage
-from inventory.stock import Reservation, ReservationState, Wanted
+from inventory.stock import ClaimDrift, Reservation, ReservationState, Wanted
 from inventory.store.rows import CLAIM, RESERVATION, SUPPLY, on_postgres, run
 from inventory.supply import Claimed, SupplyKey, SupplyKind, SupplyLot
 
@@ -144,8 +144,8 @@ def forget_receipts(session: Session) -> None:
     run(session, fresh)
 
 
-def misclaimed(session: Session) -> dict[SupplyKey, tuple[int, int]]:
-    """Returns lots whose claimed units are not the sum of open claims, with both figures."""
+def misclaimed(session: Session) -> list[ClaimDrift]:
+    """Returns every lot whose claimed units are not the sum of what open reservations wait for."""
     query = (
         select(*_LOT_OF_CLAIM, _WAITING.label("units"))
         .join(RESERVATION, RESERVATION.c.id == CLAIM.c.reservation)
@@ -154,11 +154,22 @@ def misclaimed(session: Session) -> dict[SupplyKey, tuple[int, int]]:
     )
     held = {lot_of(row): int(row.units) for row in run(session, query)}
     found = {lot_of(row): row.claimed for row in run(session, select(SUPPLY))}
-    return {
-        key: (found.get(key, 0), held.get(key, 0))
+    return [
+        ClaimDrift(*key, found.get(key, 0), held.get(key, 0))
         for key in sorted({*found, *held})
         if found.get(key, 0) != held.get(key, 0)
-    }
+    ]
+
+
+def reclaim(session: Session, drifts: Sequence[ClaimDrift]) -> None:
+    """Ensures that lots are claimed again as reservations say, which never change."""
+    found = lock(session, {drift.key for drift in drifts})
+    changes = {}
+    for drift in drifts:
+        row = found[drift.key]
+        total = max(row.quantity, drift.held + row.received)
+        changes[drift.key] = Change(drift.held - row.claimed, 0, total)
+    change(session, changes)
 
 
 # Rows of lots

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -89,7 +89,7 @@ class Shop:
     def check_books(self) -> None:
         with self.sessions() as session:
             assert store.reconcile(session) == []
-            assert store.misclaimed(session) == {}
+            assert store.misclaimed(session) == []
 
     def order(self, name: str, quantity: int, **options: Any) -> Any:
         return self.post(URL, order(name, quantity, **options))
@@ -254,11 +254,57 @@ def test_an_open_purchase_order_is_promised_by_the_record_of_its_supplier(
     assert shop.order("C", 1).json()["shortages"][0]["available_from"] is None
 
 
+def test_claims_that_drifted_are_found_and_repaired(shop: Shop) -> None:
+    shop.order("A", 3)
+    with shop.sessions.begin() as session:
+        session.connection().execute(text("UPDATE supply SET claimed = 1"))
+    with shop.sessions.begin() as session:
+        (drift,) = store.misclaimed(session)
+        assert (drift.reference, drift.claimed, drift.held) == ("PO-1", 1, 3)
+        store.reclaim(session, [drift])
+    shop.check_books()
+
+
 def test_no_line_of_an_order_is_back_ordered_twice(shop: Shop) -> None:
     first, second = shop.order("A", 2).json(), shop.order("A", 2).json()
     shop.end(first, "confirm")
     refused = shop.post(f"{URL}/{second['id']}/confirm")
     assert (refused.status_code, refused.json()["code"]) == (409, "order-confirmed")
+
+
+def test_goods_that_come_in_while_orders_are_confirmed_and_cancelled_reach_all_who_stay(
+    client: TestClient, shop: Shop
+) -> None:
+    """Whoever is first: each confirmed order has left, and nothing is held for the others."""
+    plans = [shop.order(f"O-{at}", 1).json() for at in range(COMING)]
+    asks: list[tuple[str, Document, str]] = [
+        (f"{URL}/{plan['id']}/{how}", {}, "order-service")
+        for plan in plans
+        for how in ("confirm", "cancel")
+    ]
+    body = {"site": "DE-HAM", "item": "MUG", "kind": "receipt", "quantity": 1}
+    asks += [("/v1/stock/movements", body, "planner")] * COMING
+    gate = threading.Barrier(len(asks))
+
+    def act(number: int) -> int:
+        path, body, role = asks[number]
+        headers = {**shop.keys[role], "Idempotency-Key": f"race-{number}"}
+        gate.wait(timeout=60)
+        for _ in range(20):
+            status = int(client.post(path, json=body, headers=headers).status_code)
+            if status != 503:
+                break
+        return status
+
+    with ThreadPoolExecutor(len(asks)) as pool:
+        answers = Counter(pool.map(act, range(len(asks))))
+    assert answers == {200: COMING, 409: COMING, 201: COMING}
+    shop.check_books()
+    seen = [client.get(f"{URL}/{plan['id']}", headers=shop.keys["order-service"]).json()
+            for plan in plans]  # fmt: skip
+    confirmed = [plan for plan in seen if plan["status"] == "confirmed"]
+    assert all(len(plan["shipments"]) == 1 for plan in confirmed)
+    assert shop.stock() == (COMING - len(confirmed), 0)
 
 
 def test_many_orders_at_once_never_claim_more_than_comes(

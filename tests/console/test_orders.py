@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from api.database import session_factory
 from api.services.shipments import mark_late
 from core.brand import Brand
+from tests.builders import brand_of
 from tests.console.brands import six_hubs
 from tests.fakes import FakeClock
 
@@ -20,8 +21,12 @@ Send = Callable[[str, Mapping[str, object]], dict[str, str]]
 
 @pytest.fixture
 def brand() -> Brand:
-    """Six hubs instead of the two sites that other tests load."""
-    return six_hubs()
+    """Six hubs instead of the two sites that other tests load; more mugs are due in Hamburg."""
+    inbound = brand_of(inbound=[
+        {"site": "DE-HAM", "item": "MUG", "quantity": 9, "due": "2026-09-15",
+         "purchase_order": "PO-77"},
+    ])  # fmt: skip
+    return six_hubs().with_table("inbound", inbound.table("inbound"))
 
 
 @pytest.fixture
@@ -128,3 +133,18 @@ def test_a_confirmed_plan_leaves_as_shipments_that_turn_late(
     planner.post("/sign-in", data={"key": token("planner")})
     assert ">late<" in planner.get("/shipments").text
     assert "will probably be late" in planner.get("/").text
+
+
+def test_a_plan_shows_what_is_promised_from_goods_on_their_way(
+    planner: TestClient, send: Send
+) -> None:
+    order = {**ORDER, "order": "o-9", "options": {"backorder": True}}
+    lines = [{"line": 1, "item": "MUG", "quantity": 100_000}]
+    made: Any = send("/v1/fulfillment-plans", {**order, "lines": lines})
+    page = planner.get(f"/orders/{made['id']}").text
+    assert "Back-orders" in page
+    (leg,) = made["backorders"]["legs"]
+    table = page[page.index('id="backorders"') :]
+    assert table.index("PO-77") < table.index("15 Sep 2026") < table.index("</table>")
+    assert leg["lines"][0]["quantity"] == 9
+    assert "could come by" in page
