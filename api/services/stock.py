@@ -1,5 +1,6 @@
 """Use cases of the stock ledger: movements that people write, and the sweep."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ from sqlmodel import Session
 from api import store as doors
 from api.database import SessionFactory
 from api.services.backorders import send_complete
+from api.services.brands import current_brand
 from api.services.incoming import close_received
 from api.services.incoming import expected as expected_lots
 from core.brand import Brand
@@ -80,6 +82,16 @@ def move(
     if kind is MovementKind.BOND_RELEASE:
         return store.release_bond(session, lots, entry)[0]
     return store.adjust(session, key, quantity, entry, expected)
+
+
+def bond_days(session: Session) -> Mapping[str, float]:
+    """Returns how many days goods may lie in bond, by site; nothing before a brand is loaded."""
+    try:
+        sites = current_brand(session).table("sites")
+    except NotFound:
+        return {}
+    limited = sites[sites["bond_days"].notna()]
+    return dict(zip(limited["site"], limited["bond_days"].astype(float), strict=True))
 
 
 def travelling(session: Session, transfer: str) -> list[Goods]:
