@@ -6,12 +6,11 @@ from datetime import date, datetime
 
 from sqlmodel import Session
 
-from api.services.incoming import on_the_way
+from api.services.incoming import OnTheWay, on_the_way
 from api.services.planning import live_availability, planning_context
 from core.errors import BadInput
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.earliest import Arrival, earliest_arrival
-from routing.fulfillment.incoming import Lot
 from routing.fulfillment.options import Way, ways_of
 from routing.fulfillment.order import Availability, Order, OrderLine, Wishes
 from routing.fulfillment.wants import wants_of
@@ -66,7 +65,7 @@ def sellable(session: Session, items: Sequence[str], region: str, now: datetime)
     context = planning_context(session)
     _check(context, items, region)
     available = live_availability(session, context, items, now)
-    coming = on_the_way(session, context, items, now).left()
+    coming = on_the_way(session, context, items, now)
     return [_sellable(context, item, region, available, coming, now) for item in items]
 
 
@@ -86,13 +85,13 @@ def _sellable(
     item: str,
     region: str,
     available: Availability,
-    coming: Sequence[Lot],
+    coming: OnTheWay,
     now: datetime,
 ) -> Sellable:
     order = Order("availability", region, now, (OrderLine(0, item, 1),))
     ways, _ = ways_of(order, wants_of(order, context.catalog), available, context, Wishes())
     units = {way.source: way.stock[0] for way in ways}
-    incoming = None if ways else earliest_arrival(item, region, now, context, coming)
+    incoming = None if ways else earliest_arrival(item, region, now, context, coming.left([item]))
     return Sellable(
         item, sum(units.values()), _earliest(ways), None if incoming is None else _told(incoming)
     )

@@ -101,13 +101,14 @@ def cancel_plan(service: Service, plan_id: str) -> Document:
     """Returns the document of a plan that was given up; its units can be promised again.
 
     A plan that is cancelled already stays as it is. Raises `NotFound`, and `Conflict` for a plan
-    that is confirmed: its units have left.
+    that is confirmed and of which anything has left: goods on their way can still be given up.
     """
     record = store.plan_of(service.session, plan_id, for_update=True)
-    if record.status == "confirmed":
-        raise Conflict("The plan is confirmed and its units have left.", "plan-confirmed")
+    if record.status == "confirmed" and record.document["legs"]:
+        raise _left()
     if record.status != "cancelled":
         _release(service, record)
+        _end_order(service.session, record)
         record.status = "cancelled"
         service.session.flush()
         data = {"plan": record.id, "order": record.order}
@@ -206,5 +207,24 @@ def _release(service: Service, record: PlanRecord) -> None:
     try:
         stock.release(service.session, record.reservation, service.entry(record.id))
     except Conflict as error:
+        if error.code == "reservation-shipped":
+            raise _left() from None
         if error.code != "reservation-expired":
             raise
+
+
+def _end_order(session: Session, record: PlanRecord) -> None:
+    """Ensures that no warehouse waits for goods that nobody wants any more.
+
+    The hold is released before, so nothing comes in for it meanwhile.
+    """
+    became = store.fulfillment_order_of(session, record.id, for_update=True)
+    if became is None:
+        return
+    if became.shipments:
+        raise _left()
+    became.status = "cancelled"
+
+
+def _left() -> Conflict:
+    return Conflict("The plan is confirmed and its units have left.", "plan-confirmed")

@@ -1,7 +1,7 @@
 """Goods on their way: the lots that are known, and what may still be promised of them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -16,25 +16,26 @@ from inventory.suppliers.orders import OpenLine
 from inventory.supply import Claim, SupplyKey, SupplyKind, SupplyLot
 from routing.fulfillment.backorders import Backorders
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.incoming import Incoming, Lot, in_turn, left_of
+from routing.fulfillment.incoming import Incoming, Lot, left_of
 from warehouses.network import Network
 
 
 @dataclass(frozen=True, slots=True)
 class OnTheWay:
-    """Lots of some items, and the units of each that somebody has already."""
+    """Lots by item, and the units of each that somebody has already."""
 
-    lots: Mapping[SupplyKey, Lot] = field(default_factory=dict)
+    lots: Mapping[str, Sequence[Lot]] = field(default_factory=dict)
     taken: Counter[SupplyKey] = field(default_factory=Counter)
 
-    def left(self, items: Collection[str] | None = None) -> tuple[Lot, ...]:
-        """Returns what may still be promised, of some items or of all."""
-        lots = self.lots.values()
-        return left_of((lot for lot in lots if items is None or lot.item in items), self.taken)
+    def left(self, items: Iterable[str]) -> tuple[Lot, ...]:
+        """Returns what may still be promised of some items."""
+        return left_of((lot for item in items for lot in self.lots.get(item, ())), self.taken)
 
     def claims(self, later: Backorders) -> tuple[Claim, ...]:
         """Returns what is to be held for back-orders."""
-        return tuple(Claim(supply_lot(self.lots[key]), units) for key, units in later.taken.items())
+        whole = {lot.key: lot for item in {key.item for key in later.taken}
+                 for lot in self.lots[item]}  # fmt: skip
+        return tuple(Claim(supply_lot(whole[key]), units) for key, units in later.taken.items())
 
 
 def on_the_way(
@@ -48,11 +49,12 @@ def on_the_way(
     if not wanted:
         return OnTheWay()
     incoming = context.incoming
-    inbound = (lot for item in wanted for lot in incoming.by_item.get(item, ()))
+    lots = {item: [*incoming.by_item.get(item, ())] for item in wanted}
     lines = purchasing.open_lines(session, wanted)
-    lots = in_turn([*inbound, *planned(lines, context.network, incoming.references)])
-    taken = stock.taken(session, now, wanted) if lots else {}
-    return OnTheWay({lot.key: lot for lot in lots}, Counter(taken))
+    for lot in planned(lines, context.network, incoming.references):
+        lots[lot.item].append(lot)
+    taken = stock.taken(session, now, wanted) if any(lots.values()) else {}
+    return OnTheWay(lots, Counter(taken))
 
 
 def planned(

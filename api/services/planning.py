@@ -4,27 +4,27 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlmodel import Session
 
 from api.queue.events import publish_each
 from api.services.brands import brand_version, current_brand
+from api.services.drafts import Draft, document_of_draft, event_of, refusal_of, row_of
 from api.services.incoming import on_the_way
 from api.services.orders import Asked, OrderBody, asked_of
 from api.services.prices import current_prices
-from core.clock import Clock, rfc3339
-from core.errors import Conflict, EntrepotError, OutOfStock, Shortage
+from core.clock import Clock
+from core.errors import EntrepotError, OutOfStock
 from core.ids import Entropy, mint
 from inventory import store as stock
-from inventory.stock import Entry, Lot, Reservation, Wanted
+from inventory.stock import Entry, Lot, Wanted
 from inventory.supply import Claim
 from routing.allocation.prices import Prices
 from routing.fulfillment import store
-from routing.fulfillment.backorders import Backorders, backorders
+from routing.fulfillment.backorders import backorders
 from routing.fulfillment.context import PlanningContext, may_leave
-from routing.fulfillment.document import Arrivals, Document, backorders_document, document_of
-from routing.fulfillment.earliest import Arrival, earliest_arrival
+from routing.fulfillment.document import Document
+from routing.fulfillment.earliest import earliest_arrival
 from routing.fulfillment.order import Availability
 from routing.fulfillment.plan import Plan
 from routing.fulfillment.planning import NO_STOCK, plan_many
@@ -101,27 +101,6 @@ class Ask:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """An order that was planned, under its id, and what is held for it.
-
-    `later` is what goods on their way could serve, where the order asks for that, and `claims` are
-    the units of them to hold. `arrivals` are the earliest promises of items that stock lacks.
-    """
-
-    identity: str
-    plan: Plan
-    later: Backorders | None
-    claims: tuple[Claim, ...] = ()
-    arrivals: Arrivals = field(default_factory=dict)
-    held: Reservation | None = None
-
-    @property
-    def promised(self) -> bool:
-        """Whether goods on their way serve any of it."""
-        return self.later is not None and bool(self.later.legs)
-
-
 def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | EntrepotError]:
     """Returns the document of a new plan for each order, or why there is none.
 
@@ -135,16 +114,16 @@ def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | Entrepot
     }
     good = {at: asked for at, asked in found.items() if isinstance(asked, Asked)}
     made = _planned_and_held(service, context, good, [ask.actor for ask in asks])
-    drafted = {at: one for at, one in made.items() if isinstance(one, _Made)}
-    documents = {at: _document(one) for at, one in drafted.items()}
+    drafted = {at: one for at, one in made.items() if isinstance(one, Draft)}
+    documents = {at: document_of_draft(one) for at, one in drafted.items()}
     _write(service, drafted, documents)
-    answers: Mapping[int, Document | EntrepotError | _Made | Asked] = {
+    answers: Mapping[int, Document | EntrepotError | Draft | Asked] = {
         **found, **made, **documents,
     }  # fmt: skip
     return [_answer(answers[at]) for at in range(len(asks))]
 
 
-def _answer(answer: "Document | EntrepotError | _Made | Asked") -> Document | EntrepotError:
+def _answer(answer: Document | EntrepotError | Draft | Asked) -> Document | EntrepotError:
     assert isinstance(answer, dict | EntrepotError)  # noqa: S101  # every order is one or the other
     return answer
 
@@ -168,8 +147,8 @@ def _planned_and_held(
     context: PlanningContext,
     asked: Mapping[int, Asked],
     actors: Sequence[str],
-) -> dict[int, _Made | EntrepotError]:
-    answers: dict[int, _Made | EntrepotError] = {}
+) -> dict[int, Draft | EntrepotError]:
+    answers: dict[int, Draft | EntrepotError] = {}
     waiting = dict(asked)
     for attempt in range(ATTEMPTS):
         if not waiting:
@@ -177,7 +156,7 @@ def _planned_and_held(
         plans = _planned(service, context, waiting, in_turn=attempt > 0)
         drafted = _drafted(service, context, waiting, plans)
         drafts = {at: one for at, one in drafted.items() if one.plan.legs or one.promised}
-        answers |= {at: _nothing_served(one) for at, one in drafted.items() if at not in drafts}
+        answers |= {at: refusal_of(one) for at, one in drafted.items() if at not in drafts}
         held = {at: one for at, one in drafts.items() if waiting[at].reserve}
         answers |= {at: one for at, one in drafts.items() if at not in held}
         answers |= _held(service, held, waiting, actors)
@@ -211,7 +190,7 @@ def _drafted(
     context: PlanningContext,
     waiting: Mapping[int, Asked],
     plans: Mapping[int, Plan],
-) -> dict[int, _Made]:
+) -> dict[int, Draft]:
     """Returns the drafts of plans, with back-orders where they are asked for.
 
     Back-orders are planned in turn, so that each sees what those before it leave of a lot.
@@ -235,16 +214,16 @@ def _drafted(
                 claims = coming.claims(later)
                 coming.taken.update(later.taken)
         identity = mint("pln", now, service.entropy)
-        drafts[at] = _Made(identity, made, later, claims, arrivals)
+        drafts[at] = Draft(identity, made, later, claims, arrivals)
     return drafts
 
 
 def _held(
     service: Service,
-    drafts: Mapping[int, _Made],
+    drafts: Mapping[int, Draft],
     asked: Mapping[int, Asked],
     actors: Sequence[str],
-) -> dict[int, _Made | EntrepotError]:
+) -> dict[int, Draft | EntrepotError]:
     """Returns the drafts with their holds, or `OutOfStock` for those whose units were taken."""
     now = service.clock.now()
     wishes = []
@@ -263,68 +242,10 @@ def _held(
     }
 
 
-def _nothing_served(one: _Made) -> Conflict:
-    made = one.plan
-    if all(short.code == NO_STOCK for short in made.unserved):
-        return OutOfStock([Shortage(short.item, "any site", short.quantity, 0,
-                                    _comes_at(one.arrivals.get(short.item)))
-                           for short in made.unserved])  # fmt: skip
-    said = "; ".join(dict.fromkeys(f"{short.item}: {short.reason}" for short in made.unserved))
-    return Conflict(f"Nothing can serve the order: {said}.", "no-feasible-plan")
-
-
-def _comes_at(arrival: Arrival | None) -> tuple[datetime, float] | None:
-    return None if arrival is None else (arrival.p95, arrival.probability)
-
-
-def _write(service: Service, made: Mapping[int, _Made], documents: Mapping[int, Document]) -> None:
+def _write(service: Service, made: Mapping[int, Draft], documents: Mapping[int, Document]) -> None:
     """Ensures that plans are kept and those who watch hear of them, in the order of the asks."""
     at_once = sorted(made)
     now = service.clock.now()
-    store.add_plans(service.session, [_row(made[at], documents[at], now) for at in at_once])
-    told = [_event(made[at], documents[at]) for at in at_once]
+    store.add_plans(service.session, [row_of(made[at], documents[at], now) for at in at_once])
+    told = [event_of(made[at], documents[at]) for at in at_once]
     publish_each(service.session, "plan.created", told, WATCHERS, service.clock)
-
-
-def _event(one: _Made, document: Document) -> Document:
-    return {
-        "plan": one.identity,
-        "order": one.plan.order,
-        "status": document["status"],
-        "legs": len(one.plan.legs),
-        "unserved": len(one.plan.unserved),
-    }
-
-
-def _document(one: _Made) -> Document:
-    document = _opened(document_of(one.plan, one.arrivals), one.identity, one.held)
-    if one.later is not None:
-        held = one.held is not None and bool(one.claims)
-        document["backorders"] = backorders_document(one.later, held)
-    return document
-
-
-def _row(one: "_Made", document: Document, now: datetime) -> dict[str, Any]:
-    """The columns of a `PlanRecord`."""
-    made, held = one.plan, one.held
-    return {
-        "id": one.identity,
-        "order": made.order,
-        "region": made.region,
-        "status": document["status"],
-        "reservation": held.id if held else None,
-        "expires_at": held.expires_at if held else None,
-        "document": document,
-        "data_version": made.decision.data_version,
-        "prices_version": made.decision.prices_version or None,
-        "created_at": now,
-    }
-
-
-def _opened(document: Document, identity: str, held: Reservation | None) -> Document:
-    reservation = None
-    if held is not None:
-        reservation = {"id": held.id, "expires_at": rfc3339(held.expires_at)}
-    status = "reserved" if held else "planned"
-    opened = {"id": identity, "status": status, "reservation": reservation}
-    return {**document, **opened, "fulfillment_order": None, "shipments": []}

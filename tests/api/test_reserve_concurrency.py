@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from api.database import SessionFactory, session_factory
 from core.errors import Conflict, OutOfStock
 from inventory import store
-from inventory.stock import Entry, Lot, ReservationState
+from inventory.stock import Entry, Lot, Reservation, ReservationState, Wanted
+from inventory.supply import Claim, SupplyKey, SupplyLot
 from tests.fakes import FakeClock
 
 CLIENTS, UNITS = 64, 10
@@ -122,3 +125,24 @@ def test_a_hold_is_either_confirmed_or_expired_never_both(
         assert store.reconcile(session) == []
     ends = {"confirmed": ReservationState.CONFIRMED, "expired 1": ReservationState.EXPIRED}
     assert [ends[outcome] for outcome in outcomes.elements() if outcome in ends] == [state]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("end", [store.confirm, store.release])
+def test_goods_come_in_before_or_after_an_order_that_waits_for_them_is_ended(
+    postgres_engine: Engine, entry: Entry, end: Callable[..., object]
+) -> None:
+    """Never meanwhile: they would be held for an order that nobody looks at again."""
+    sessions = session_factory(postgres_engine)
+    lot = SupplyLot(SupplyKey("DE-HAM", "MUG", "free", entry.at.date(), "PO-1"), 5)
+    with sessions.begin() as session:
+        until = entry.at + timedelta(minutes=30)
+        (held,) = store.reserve_each(session, [Wanted((), entry, until, (Claim(lot, 3),))])
+        assert isinstance(held, Reservation)
+    come: tuple[Callable[..., object], object] = (store.arrive, Lot("DE-HAM", "MUG", 5))
+    for (first, what), (second, other) in permutations([(end, held.id), come]):
+        with sessions() as one, sessions() as two:
+            first(one, what, entry)
+            two.connection().execute(text("SET LOCAL lock_timeout = 100"))
+            with pytest.raises(OperationalError):
+                second(two, other, entry)
