@@ -1,5 +1,6 @@
 """The stock ledger keeps its books on SQLite and on PostgreSQL alike."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -268,6 +269,25 @@ def test_a_group_is_served_first_come_first_served(stocked: Session, entry: Entr
     assert store.get(stocked, third.id) == third
     assert (available(stocked, HAMBURG), available(stocked, BANGKOK)) == (0, 0)
     assert store.reconcile(stocked) == []
+
+
+@pytest.mark.parametrize(
+    "reference", ["", "NULL", '{"a","b"}', "a\\\\b\\", "two\nlines, ä 茶", "%s"]
+)
+def test_a_hold_keeps_its_words_as_they_are(stocked: Session, entry: Entry, reference: str) -> None:
+    plain = replace(entry, reference="plain")
+    wishes = [
+        Wanted((lot(key, 1),), one, entry.at + timedelta(minutes=30))
+        for key, one in (
+            (HAMBURG, replace(entry, reference=reference, actor=reference)), (BANGKOK, plain)
+        )
+    ]  # fmt: skip
+    answers = store.reserve_each(stocked, wishes)
+    held = [one for one in answers if isinstance(one, Reservation)]
+    assert [(one.reference, one.actor) for one in held] == [
+        (reference, reference), ("plain", "test")
+    ]  # fmt: skip
+    assert [store.get(stocked, one.id) for one in held] == held
 
 
 def test_a_group_frees_what_has_expired(stocked: Session, entry: Entry) -> None:
