@@ -234,6 +234,9 @@ def test_what_stock_lacks_tells_when_it_could_come(shop: Shop) -> None:
     assert told["probability"] >= 0.95
     refused = shop.order("B", 2, backorder=False).json()
     assert refused["shortages"][0]["available_from"] is None
+    batch = {"orders": [order("B", 2, backorder=False)]}
+    (failed,) = shop.post(f"{URL}/batch", batch).json()["data"]
+    assert failed["problem"]["shortages"] == refused["shortages"]
     assert shop.incoming() is None
     shop.end(held, "cancel")
     seen = shop.incoming()
