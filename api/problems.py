@@ -102,14 +102,15 @@ async def _business(request: Request, error: Any) -> JSONResponse:
     if isinstance(error, Refused):
         return problem(request, error.status, str(error), error.code, error.errors, error.headers)
     if isinstance(error, OutOfStock):
-        return problem(request, 409, str(error), error.code, shortages=_shortages(error))
+        return problem(request, 409, str(error), error.code, shortages=shortages_of(error))
     if isinstance(error, BadInput):
         return problem(request, 422, _first(error), error.code, _listed(error))
     status = {NotFound: 404, Conflict: 409}.get(type(error), 422)
     return problem(request, status, str(error), error.code)
 
 
-def _shortages(error: OutOfStock) -> list[dict[str, Any]]:
+def shortages_of(error: OutOfStock) -> list[dict[str, Any]]:
+    """Returns what was asked for, what there is, and when the first unit could come."""
     return [
         {
             "item": short.item,

@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlmodel import Session
 
+from api.problems import shortages_of
 from api.queue.events import publish
 from api.services.backorders import held_legs, lots_of, send_complete
 from api.services.orders import OrderBody, order_body
 from api.services.planning import WATCHERS, Ask, Service, make_each
 from api.services.shipments import create_shipments
 from core.clock import rfc3339
-from core.errors import BadInput, Conflict, EntrepotError, Problem
+from core.errors import BadInput, Conflict, EntrepotError, OutOfStock, Problem
 from core.ids import mint
 from inventory import store as stock
 from routing.fulfillment import store
@@ -138,7 +139,9 @@ def _failed(
     at: int, status: int, error: EntrepotError, problems: Sequence[Problem] = ()
 ) -> Document:
     errors = [{"pointer": found.pointer, "detail": found.problem} for found in problems]
-    problem = {"code": error.code, "detail": str(error), "errors": errors}
+    problem: Document = {"code": error.code, "detail": str(error), "errors": errors}
+    if isinstance(error, OutOfStock):
+        problem["shortages"] = shortages_of(error)
     return {"index": at, "status": status, "problem": problem}
 
 
@@ -195,7 +198,8 @@ def _confirm(service: Service, record: PlanRecord, reservation: str) -> None:
     store.add_fulfillment_order(service.session, became)
     record.status = "confirmed"
     service.session.flush()
-    send_complete(service.session, [reservation], entry, service.clock)
+    if held_legs(record.document):
+        send_complete(service.session, [reservation], entry, service.clock)
     data = {"plan": record.id, "order": record.order, "fulfillment_order": became.id}
     publish(service.session, "plan.confirmed", data, WATCHERS, service.clock)
 

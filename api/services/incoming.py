@@ -88,7 +88,7 @@ def expected(session: Session, brand: Brand, key: StockKey) -> list[SupplyLot]:
 def close_received(session: Session, references: Iterable[str]) -> None:
     """Ensures that purchase orders of which everything came in are open no longer."""
     for reference in sorted(filter(None, references)):
-        purchasing.close_received(session, reference, partial(stock.received, session, reference))
+        purchasing.close_received(session, reference, partial(stock.received, session, [reference]))
 
 
 def supply_lot(lot: Lot) -> SupplyLot:

@@ -12,6 +12,7 @@ from core.brand import Brand
 from core.clock import Clock
 from core.errors import BadInput, NotFound, Problem
 from core.ids import Entropy, mint
+from inventory import store as stock
 from inventory.suppliers import store
 from inventory.suppliers.offers import Market, Offer
 from inventory.suppliers.orders import PurchaseOrder, day_after, terms
@@ -82,15 +83,19 @@ def add_orders(session: Session, orders: Sequence[PurchaseOrder], clock: Clock) 
 
 
 def with_open_orders(session: Session, brand: Brand) -> Brand:
-    """Returns a brand whose inbound also holds the purchase orders that are still open.
+    """Returns a brand whose inbound also holds what is still to come of open purchase orders.
 
     So what has been ordered against one alert is counted before the next one asks for more.
     """
+    lines = store.open_lines(session)
+    came = stock.received(session, {line.order for line in lines})
+    left = [(line, line.quantity - came.get((line.order, line.site, line.item), 0))
+            for line in lines]  # fmt: skip
     rows = [
-        {"site": order.site, "item": line.item, "quantity": line.quantity,
-         "due": pd.Timestamp(order.arrives), "purchase_order": order.id}
-        for order in store.purchase_orders(session, state="open")
-        for line in order.lines
+        {"site": line.site, "item": line.item, "quantity": units,
+         "due": pd.Timestamp(line.arrives), "purchase_order": line.order}
+        for line, units in left
+        if units > 0
     ]  # fmt: skip
     if not rows:
         return brand

@@ -73,8 +73,8 @@ def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLo
 
     Units are taken for those of the lot whose purchase order is the reference of the entry, and
     else for those of the lot that was due first. The claims of that lot are served first, in the
-    order in which they were made; what is left is free stock, and no longer on its way. `expected`
-    names the lots of the stock row that are known to be on their way.
+    order in which they were made (by moment, then by id); what is left is free stock, and no longer
+    on its way. `expected` names the lots of the stock row that are known to be on their way.
     """
     known = {each.key: each for each in expected}
     keys = {*known, *_awaited(session, lot.key)}

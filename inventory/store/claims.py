@@ -130,12 +130,12 @@ def hold_still(session: Session, reservation: str) -> None:
     lock(session, _lots_of(session, [reservation]))
 
 
-def received(session: Session, reference: str) -> dict[tuple[str, str], int]:
-    """Returns the units of a purchase order that have come in, by site and item."""
-    units = func.sum(SUPPLY.c.received).label("units")
-    query = select(SUPPLY.c.site, SUPPLY.c.item, units).where(SUPPLY.c.reference == reference)
-    rows = run(session, query.group_by(SUPPLY.c.site, SUPPLY.c.item))
-    return {(row.site, row.item): int(row.units) for row in rows}
+def received(session: Session, orders: Collection[str]) -> dict[tuple[str, str, str], int]:
+    """Returns the units of purchase orders that have come in, by order, site and item."""
+    goods = (SUPPLY.c.reference, SUPPLY.c.site, SUPPLY.c.item)
+    query = select(*goods, func.sum(SUPPLY.c.received).label("units")).group_by(*goods)
+    rows = run(session, query.where(SUPPLY.c.reference.in_(orders)))
+    return {(row.reference, row.site, row.item): int(row.units) for row in rows}
 
 
 def forget_receipts(session: Session) -> None:

@@ -80,19 +80,19 @@ def open_lines(
 
 
 def close_received(
-    session: Session, order: str, received: Callable[[], Mapping[tuple[str, str], int]]
+    session: Session, order: str, received: Callable[[], Mapping[tuple[str, str, str], int]]
 ) -> bool:
     """Ensures that an open order of which everything came in is received; whether it is so now.
 
-    `received` is asked for units by site and item once the order is this transaction's.
+    `received` is asked for units by order, site and item once the order is this transaction's.
     """
     asked = select(PurchaseOrderRecord).where(_id == order).with_for_update()
     record = session.exec(asked.execution_options(populate_existing=True)).one_or_none()
     if record is None or record.state != "open":
         return False
-    came, ordered = received(), Counter[tuple[str, str]]()
+    came, ordered = received(), Counter[tuple[str, str, str]]()
     for line in _with_lines(session, [record])[0].lines:
-        ordered[record.site, line.item] += line.quantity
+        ordered[order, record.site, line.item] += line.quantity
     if any(came.get(goods, 0) < units for goods, units in ordered.items()):
         return False
     record.state = "received"

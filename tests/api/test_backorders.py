@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.database import SessionFactory
 from api.services.brands import load_brand
+from api.services.suppliers import with_open_orders
 from api.settings import Settings
 from core.brand import Brand
 from inventory import store
@@ -234,6 +235,9 @@ def test_what_stock_lacks_tells_when_it_could_come(shop: Shop) -> None:
     assert told["probability"] >= 0.95
     refused = shop.order("B", 2, backorder=False).json()
     assert refused["shortages"][0]["available_from"] is None
+    batch = {"orders": [order("B", 2, backorder=False)]}
+    (failed,) = shop.post(f"{URL}/batch", batch).json()["data"]
+    assert failed["problem"]["shortages"] == refused["shortages"]
     assert shop.incoming() is None
     shop.end(held, "cancel")
     seen = shop.incoming()
@@ -247,7 +251,7 @@ def test_what_stock_lacks_tells_when_it_could_come(shop: Shop) -> None:
 
 
 def test_an_open_purchase_order_is_promised_by_the_record_of_its_supplier(
-    shop: Shop, client: TestClient, keys: Mapping[str, Headers]
+    shop: Shop, awaited: Brand
 ) -> None:
     """Inbound comes first and its lot has five; the rest is of an order that is late by four days.
 
@@ -266,6 +270,9 @@ def test_an_open_purchase_order_is_promised_by_the_record_of_its_supplier(
     shop.end(plan, "confirm")
     shop.receive(5, reference=placed["id"])
     assert shop.purchase_order(placed)["state"] == "open"
+    with shop.sessions() as session:
+        ordered = with_open_orders(session, awaited).table("inbound")
+    assert ordered.loc[ordered["purchase_order"] == placed["id"], "quantity"].tolist() == [1]
     shop.receive(1, reference=placed["id"])
     assert shop.purchase_order(placed)["state"] == "received"
     assert shop.stock() == (2, 2)  # four left with the first order, two wait for the second

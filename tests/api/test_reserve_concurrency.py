@@ -127,6 +127,30 @@ def test_a_hold_is_either_confirmed_or_expired_never_both(
     assert [ends[outcome] for outcome in outcomes.elements() if outcome in ends] == [state]
 
 
+def test_units_on_their_way_are_claimed_once_also_those_of_an_expired_hold(
+    sessions: SessionFactory, entry: Entry
+) -> None:
+    """Each client wants a unit of stock and one on its way."""
+    coming = SupplyLot(SupplyKey("DE-HAM", "MUG", "free", entry.at.date(), "PO-1"), UNITS)
+    stock(sessions, entry, Lot("DE-HAM", "PLATE", 16))
+
+    def claim(moment: Entry, lots: tuple[Lot, ...], units: int) -> str:
+        until = moment.at + timedelta(minutes=30)
+        wish = Wanted(lots, moment, until, (Claim(coming, units),))
+        with sessions.begin() as session:
+            (answer,) = store.reserve_each(session, [wish])
+        return "won" if isinstance(answer, Reservation) else "refused"
+
+    assert claim(entry, (), UNITS) == "won"
+    later = Entry(entry.at + timedelta(minutes=31), "test", os.urandom)
+    plate = (Lot("DE-HAM", "PLATE", 1),)
+    assert at_once(32, lambda _: claim(later, plate, 1)) == {"won": UNITS, "refused": 32 - UNITS}
+    with sessions() as session:
+        assert store.taken(session, later.at, ["MUG"]) == {coming.key: UNITS}
+        assert store.misclaimed(session) == []
+        assert store.reconcile(session) == []
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("end", [store.confirm, store.release])
 def test_goods_come_in_before_or_after_an_order_that_waits_for_them_is_ended(
