@@ -56,7 +56,8 @@ def test_a_refused_role_is_told_with_the_roles_that_may() -> None:
                 if (method, path) == ("post", "/v1/stock/movements"))  # fmt: skip
     assert "planner" in told["responses"]["403"]["description"]
     conflict = told["responses"]["409"]["content"]["application/problem+json"]
-    codes = {"stock-changed", "stock-reserved", "idempotency-key-in-flight"}
+    codes = {"insufficient-stock", "not-in-transit", "stock-changed", "stock-reserved",
+             "idempotency-key-in-flight"}  # fmt: skip
     assert set(conflict["examples"]) == codes
 
 
