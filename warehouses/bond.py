@@ -8,14 +8,14 @@ from warehouses.calendars import dispatch_at
 from warehouses.network import Site
 
 
-def bond_ends(site: Site, since: date | None) -> date | None:
+def bond_ends(bond_days: float, since: date | None) -> date | None:
     """Returns the first day on which goods are no longer in bond; None where it never ends.
 
     A part of a day counts as a day. Goods whose first day in bond is not known have no end either.
     """
-    if since is None or not isfinite(site.bond_days):
+    if since is None or not isfinite(bond_days):
         return None
-    return since + timedelta(days=ceil(site.bond_days))
+    return since + timedelta(days=ceil(bond_days))
 
 
 def leaves_in_bond(site: Site, since: date | None, placed_at: datetime) -> bool:
@@ -24,7 +24,7 @@ def leaves_in_bond(site: Site, since: date | None, placed_at: datetime) -> bool:
     What outstays its bond has to be released with duty, or exported, as a whole: no order may take
     it until that is booked. The day of leaving is that of the site's next cut-off on its own clock.
     """
-    end = bond_ends(site, since)
+    end = bond_ends(site.bond_days, since)
     if end is None:
         return True
     return dispatch_at(site, placed_at).astimezone(ZoneInfo(site.time_zone)).date() < end

@@ -1,6 +1,9 @@
 """`/v1/stock`: levels, the ledger, and movements written by people."""
 
+from collections.abc import Mapping
 from datetime import date
+from functools import partial
+from math import inf
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -16,6 +19,7 @@ from api.services.brands import current_brand
 from api.services.keys import Caller
 from inventory import store
 from inventory.stock import Entry, Movement, MovementKind, StockKey, StockLevel
+from warehouses.bond import bond_ends
 
 router = APIRouter(prefix="/v1/stock", tags=["stock"])
 
@@ -96,7 +100,11 @@ class TransferView(BaseModel):
 
 
 class StockView(View):
-    """One stock row; `available` is what a new reservation can still take."""
+    """One stock row; `available` is what a new reservation can still take.
+
+    Units in bond since `bonded_since` may be sold with duty suspended until the day before
+    `bond_ends`; then they have to be released or exported.
+    """
 
     site: str
     item: str
@@ -106,6 +114,7 @@ class StockView(View):
     safety: int
     available: int
     bonded_since: date | None
+    bond_ends: date | None = None
 
 
 @router.get("", dependencies=[Reader])
@@ -115,7 +124,7 @@ def list_stock(
     """Returns stock by site, item and customs state."""
     after = paging.after(str, str, str)
     rows = store.levels(session, clock.now(), site, item, _triple(after), paging.asked)
-    return paging.page(rows, key=_place, show=StockView.model_validate)
+    return paging.page(rows, key=_place, show=partial(_shown, services.bond_days(session)))
 
 
 @router.get("/movements", dependencies=[Reader])
@@ -181,6 +190,11 @@ def set_safety(
     key = StockKey(body.site, body.item, body.customs)
     services.keep_safety(session, current_brand(session), key, body.units)
     return once.answer(201, SafetyView(**body.model_dump()))
+
+
+def _shown(bond_days: Mapping[str, float], level: StockLevel) -> StockView:
+    ends = bond_ends(bond_days.get(level.site, inf), level.bonded_since)
+    return StockView.model_validate(level).model_copy(update={"bond_ends": ends})
 
 
 def _place(level: StockLevel) -> tuple[str, str, str]:

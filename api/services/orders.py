@@ -45,7 +45,7 @@ class LineBody(Body):
 class OptionsBody(Body):
     """How an order is to be planned; `carbon_price` in settlement currency per tonne.
 
-    `keep_scarce` leaves lines unserved whose units are worth more to later orders. `backorder` adds
+    `keep_scarce` leaves units unserved that are worth more to later orders. `backorder` adds
     what could be promised from goods on their way; nothing is held for it.
     """
 

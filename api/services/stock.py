@@ -1,5 +1,6 @@
 """Use cases of the stock ledger: movements that people write, and the sweep."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,6 +8,7 @@ from sqlmodel import Session
 
 from api import store as doors
 from api.database import SessionFactory
+from api.services.brands import current_brand
 from core.brand import Brand
 from core.clock import Clock
 from core.errors import BadInput, NotFound, Problem
@@ -21,6 +23,8 @@ SWEEPER = "sweep"
 """The actor of what the system does by itself."""
 
 _BATCH = 500
+
+_JOURNEYS = frozenset({MovementKind.TRANSFER_OUT, MovementKind.TRANSFER_IN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +64,26 @@ def move(
     units would be lost or more would arrive than is on the way.
     """
     _check(brand, kind, key, quantity, expected, entry.reference)
-    lots = [Lot(key.site, key.item, abs(quantity), key.customs)]
+    if kind is MovementKind.ADJUSTMENT:
+        return store.adjust(session, key, quantity, entry, expected)
+    lots = [Lot(key.site, key.item, quantity, key.customs)]
     if kind in INCOMING:
         return store.receive(session, lots, entry, kind)[0]
     if kind is MovementKind.TRANSFER_OUT:
         return store.transfer_out(session, lots, entry, entry.reference)[0]
     if kind is MovementKind.TRANSFER_IN:
         return store.transfer_in(session, lots, entry, entry.reference)[0]
-    if kind is MovementKind.BOND_RELEASE:
-        return store.release_bond(session, lots, entry)[0]
-    return store.adjust(session, key, quantity, entry, expected)
+    return store.release_bond(session, lots, entry)[0]
+
+
+def bond_days(session: Session) -> Mapping[str, float]:
+    """Returns how many days goods may lie in bond, by site; nothing before a brand is loaded."""
+    try:
+        sites = current_brand(session).table("sites")
+    except NotFound:
+        return {}
+    limited = sites[sites["bond_days"].notna()]
+    return dict(zip(limited["site"], limited["bond_days"].astype(float), strict=True))
 
 
 def travelling(session: Session, transfer: str) -> list[Goods]:
@@ -130,9 +144,6 @@ def _check(
         problems.append(Problem("", 0, 0, "A movement moves something.", "/quantity"))
     if problems:
         raise BadInput(problems)
-
-
-_JOURNEYS = frozenset({MovementKind.TRANSFER_OUT, MovementKind.TRANSFER_IN})
 
 
 def _misplaced(brand: Brand, key: StockKey) -> list[Problem]:

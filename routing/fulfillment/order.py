@@ -69,8 +69,8 @@ class Wishes:
     """How one order is to be planned.
 
     `allow_split` lets several legs serve it; `carbon_price_per_tonne` replaces the brand's.
-    `keep_scarce` leaves lines unserved whose units are worth more to later orders, by the shadow
-    prices. `backorder` promises what no stock serves from goods that are on their way.
+    `keep_scarce` leaves units unserved that are worth more to later orders, by the shadow prices.
+    `backorder` promises what no stock serves from goods that are on their way.
     """
 
     allow_split: bool = True

@@ -27,6 +27,7 @@ def brand() -> Brand:
     small = two_sites_one_item()
     sites = small.table("sites").copy()
     sites.loc[sites["site"] == "TH-BKK", "customs"] = "bonded"
+    sites.loc[sites["site"] == "TH-BKK", "bond_days"] = 29.5
     return small.with_table("sites", sites)
 
 
@@ -50,7 +51,7 @@ def rows(client: TestClient, keys: Keys, query: str = "") -> list[dict[str, Any]
 def test_stock_of_the_brand_is_listed(client: TestClient, keys: Keys) -> None:
     assert rows(client, keys)[0] == {
         "site": "DE-HAM", "item": "MUG", "customs": "free", "on_hand": 50, "reserved": 0,
-        "safety": 0, "available": 50, "bonded_since": None,
+        "safety": 0, "available": 50, "bonded_since": None, "bond_ends": None,
     }  # fmt: skip
     assert [row["site"] for row in rows(client, keys, "?site=TH-BKK&item=MUG")] == ["TH-BKK"]
     assert rows(client, keys, "?item=PLATE") == []
@@ -80,7 +81,7 @@ def test_bonded_units_open_a_row_of_their_own(client: TestClient, keys: Keys) ->
     assert post(client, keys, receipt(site="TH-BKK", customs="bonded")).status_code == 201
     bonded = rows(client, keys, "?site=TH-BKK")[0]
     assert (bonded["customs"], bonded["on_hand"]) == ("bonded", 5)
-    assert bonded["bonded_since"] == "2026-09-07"
+    assert (bonded["bonded_since"], bonded["bond_ends"]) == ("2026-09-07", "2026-10-07")
 
 
 @pytest.mark.parametrize(
