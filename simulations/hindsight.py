@@ -6,18 +6,22 @@ cost less the price of everything there is undercuts every plan that keeps the l
 improved by subgradient steps of Polyak's length (B. T. Polyak, 1969); each step gives a bound.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import BadInput
 from routing.allocation.prices import Prices
 from routing.fulfillment.choice import choose
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.crowd import Crowd
-from routing.fulfillment.order import Order, Wishes
+from routing.fulfillment.order import Availability, Order, Wishes
 from routing.fulfillment.planning import asked_of, crowds
+from routing.fulfillment.splits import divisions
+from routing.fulfillment.wants import wants_of
 from simulations.serving import Setting
 
 Floats = NDArray[np.float64]
@@ -31,8 +35,9 @@ _WISHES = Wishes(keep_scarce=True)
 
 @dataclass(frozen=True, eq=False)
 class _Limits:
-    """Units that there are: by [item, site], and by [site, period]."""
+    """Units that there are: by key, by [item, site], and by [site, period]; nan without limit."""
 
+    held: Availability
     stock: Floats
     slots: Floats
 
@@ -57,15 +62,16 @@ def hindsight(
 
     Counted are the full costs of plans and the penalties of units that are not served. `reached`
     is the cost of some policy: the nearer to the best one, the sooner the bound is tight; so it is
-    with prices to `start` at. Orders are those small enough for the exact choice; arrivals count
-    as stock from the beginning.
+    with prices to `start` at. Arrivals count as stock from the beginning. Raises `BadInput` for an
+    order that is too large for the exact choice, and for one before the first period.
     """
+    _refuse_large(orders, context)
     limits = _limits(setting, context)
     stock, slots = _begun(limits, context, start)
     best, at_best, length, since = -np.inf, (stock, slots), 1.0, 0
     for _ in range(steps):
         prices = stock[:, :, np.newaxis] + slots
-        cost, taken, packed = _decided(orders, setting, context, prices)
+        cost, taken, packed = _decided(orders, limits.held, setting, context, prices)
         value = cost - float((stock * limits.stock).sum() + np.nansum(slots * limits.slots))
         if value > best:
             best, at_best, since = value, (stock, slots), 0
@@ -85,6 +91,15 @@ def hindsight(
     return Hindsight(best, _as_prices(stock[:, :, np.newaxis] + slots, setting, context))
 
 
+def _refuse_large(orders: Sequence[Order], context: PlanningContext) -> None:
+    most = _WISHES.effort.options
+    for order in orders:
+        parts = divisions(tuple(want.units for want in wants_of(order, context.catalog)))
+        if parts > most:
+            told = f"Expected orders of at most {most} divisions, got {order.order} with {parts}."
+            raise BadInput(told)
+
+
 def _begun(
     limits: _Limits, context: PlanningContext, start: Prices | None
 ) -> tuple[Floats, Floats]:
@@ -99,28 +114,31 @@ def _begun(
 def _limits(setting: Setting, context: PlanningContext) -> _Limits:
     sites = {site: at for at, site in enumerate(context.rates.sites)}
     stock = np.zeros((len(context.catalog.items), len(sites)))
-    every = [*setting.stock.items(), *((one.key, one.units) for one in setting.arrivals)]
-    for (site, item, _), units in every:
+    held = Counter(setting.stock)
+    for arrival in setting.arrivals:
+        held[arrival.key] += arrival.units
+    for (site, item, _), units in held.items():
         stock[context.catalog.index[item], sites[site]] += units
     slots = np.full((len(sites), len(setting.periods)), np.nan)
     for site, units in setting.outbound.items():
         slots[sites[site]] = units
-    return _Limits(stock, slots)
+    return _Limits(held, stock, slots)
 
 
 def _decided(
-    orders: Sequence[Order], setting: Setting, context: PlanningContext, prices: Floats
+    orders: Sequence[Order],
+    held: Availability,
+    setting: Setting,
+    context: PlanningContext,
+    prices: Floats,
 ) -> tuple[float, Floats, Floats]:
     """What all orders cost at prices, and the units they take by [item, site], [site, period]."""
     priced = replace(context, prices=_as_prices(prices, setting, context))
-    everything = {**setting.stock}
-    for arrival in setting.arrivals:
-        everything[arrival.key] = everything.get(arrival.key, 0) + arrival.units
     asked = [asked_of(order, _WISHES, priced) for order in orders]
     cost, taken = 0.0, np.zeros(prices.shape[:2])
     packed = np.zeros(prices.shape[1:])
     for places in crowds(asked, range(len(asked)), priced):
-        crowd = Crowd.of([asked[at] for at in places], everything, priced)
+        crowd = Crowd.of([asked[at] for at in places], held, priced)
         choice = choose(crowd)
         served = crowd.splits.bundles[choice.target]
         cost += float(choice.cost.sum() + ((crowd.wanted - served) * crowd.unmet_penalty).sum())

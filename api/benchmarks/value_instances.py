@@ -125,9 +125,14 @@ def _items(rng: np.random.Generator) -> pd.DataFrame:
             "weight_kg": np.round(rng.lognormal(-0.5, 0.8, ITEMS), 3),
             "volume_m3": 1e-4,
             "value": value,
-            "unmet_penalty": np.round(0.6 * value + 15.0, 2),
+            "unmet_penalty": unmet_penalty(value),
         }
     )
+
+
+def unmet_penalty(value: Floats) -> Floats:
+    """Returns what a unit costs that nobody serves: most of its margin, and a customer's temper."""
+    return np.round(0.6 * value + 15.0, 2)
 
 
 def _rates(rng: np.random.Generator, here: Floats, there: Floats) -> pd.DataFrame:

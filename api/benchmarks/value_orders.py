@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from api.benchmarks.value_instances import COVER, SLOTS, WEEKS, Instance
+from api.benchmarks.value_instances import COVER, SLOTS, WEEKS, Instance, unmet_penalty
 from core.brand import Brand
 from core.folder.columns import blank
 from core.folder.writer import complete
@@ -104,7 +104,7 @@ def _brand(
 ) -> Brand:
     items = shop.table("items")
     items = items[items["item"].isin(chosen)].reset_index(drop=True)
-    penalty = (0.6 * items["value"] + 15.0).round(2)  # as in the generated instances
+    penalty = unmet_penalty(items["value"].to_numpy(dtype=float))
     hubs = [site.site for site in Network.of(shop).serving]
     share = rng.gamma(1.0, 1.0, (ITEMS, len(hubs)))
     share /= share.sum(axis=1, keepdims=True)

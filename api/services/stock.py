@@ -27,6 +27,8 @@ SWEEPER = "sweep"
 
 _BATCH = 500
 
+_JOURNEYS = frozenset({MovementKind.TRANSFER_OUT, MovementKind.TRANSFER_IN})
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -67,7 +69,9 @@ def move(
     `Conflict` when held units would be lost or more would arrive than is on the way.
     """
     _check(brand, kind, key, quantity, expected, entry.reference)
-    lots = [Lot(key.site, key.item, abs(quantity), key.customs)]
+    if kind is MovementKind.ADJUSTMENT:
+        return store.adjust(session, key, quantity, entry, expected)
+    lots = [Lot(key.site, key.item, quantity, key.customs)]
     if kind is MovementKind.RECEIPT:
         arrived = store.arrive(session, lots[0], entry, expected_lots(session, brand, key))
         close_received(session, {came.reference for came in arrived.lots})
@@ -79,9 +83,7 @@ def move(
         return store.transfer_out(session, lots, entry, entry.reference)[0]
     if kind is MovementKind.TRANSFER_IN:
         return store.transfer_in(session, lots, entry, entry.reference)[0]
-    if kind is MovementKind.BOND_RELEASE:
-        return store.release_bond(session, lots, entry)[0]
-    return store.adjust(session, key, quantity, entry, expected)
+    return store.release_bond(session, lots, entry)[0]
 
 
 def bond_days(session: Session) -> Mapping[str, float]:
@@ -152,9 +154,6 @@ def _check(
         problems.append(Problem("", 0, 0, "A movement moves something.", "/quantity"))
     if problems:
         raise BadInput(problems)
-
-
-_JOURNEYS = frozenset({MovementKind.TRANSFER_OUT, MovementKind.TRANSFER_IN})
 
 
 def _misplaced(brand: Brand, key: StockKey) -> list[Problem]:

@@ -79,11 +79,6 @@ class Crowd:
         return np.array([[want.units for want in each.wants] for each in self.asked])
 
     @cached_property
-    def whole(self) -> Places:
-        """The bundle that each order asks for."""
-        return self.splits.number(self.wanted)
-
-    @cached_property
     def items(self) -> Places:
         """Position of each item wanted, [order, want]."""
         index = self.context.catalog.index

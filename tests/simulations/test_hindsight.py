@@ -8,6 +8,7 @@ import pytest
 
 from api.benchmarks.promise_value import setting_of
 from api.benchmarks.value_instances import instance
+from core.errors import BadInput
 from routing.allocation.allocate import allocate
 from routing.fulfillment.context import PlanningContext
 from routing.fulfillment.order import Availability, Order, OrderLine
@@ -82,3 +83,10 @@ def test_orders_of_one_unit_are_bounded_as_by_the_allocation() -> None:
     start = lanes.prices
     found = hindsight(given.orders, setting, context, lanes.bound * 1.02, start, steps=15).bound
     assert 0.95 * lanes.bound <= found <= lanes.bound * (1 + 1e-4)
+
+
+def test_an_order_too_large_for_the_exact_choice_is_refused() -> None:
+    context, setting = PlanningContext.of(two_sites_one_item()), Setting({}, (), WEEKS, {})
+    large = Order("LARGE", "DE", MONDAY, (OrderLine(1, "MUG", 500),))
+    with pytest.raises(BadInput, match="LARGE"):
+        hindsight([large], setting, context, 1.0)
