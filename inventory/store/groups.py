@@ -116,7 +116,8 @@ _HOLD_ON_POSTGRES = f"""
             WHERE state = 'active' AND expires_at <= %s::timestamptz) AS yes
     ),
     found AS MATERIALIZED (
-        SELECT s.site, s.item, s.customs, v.units, s.on_hand - s.reserved - s.safety AS free
+        SELECT s.site, s.item, s.customs, v.units, s.on_hand, s.reserved,
+            s.on_hand - s.reserved - s.safety AS free
         FROM stock s JOIN v ON {_HELD} WHERE NOT (SELECT yes FROM due)
         ORDER BY s.site, s.item, s.customs FOR UPDATE OF s
     ),
@@ -125,7 +126,8 @@ _HOLD_ON_POSTGRES = f"""
             AS yes FROM found
     ),
     taken AS (
-        UPDATE stock s SET reserved = s.reserved + v.units FROM found v WHERE {_HELD} AND {_FITS}
+        UPDATE stock s SET on_hand = v.on_hand, reserved = v.reserved + v.units
+        FROM found v WHERE {_HELD} AND {_FITS}
     ),
     reservations AS (
         INSERT INTO reservation (id, state, reference, actor, created_at, expires_at)
@@ -163,6 +165,10 @@ def _held_on_postgres(
 
     One statement holds everything that the group asks for. Only where a row has too little does
     it hold nothing, and a second one, on rows that are locked by then, holds what fits.
+
+    The rows are written as they were when they were locked. The update itself starts from rows as
+    they were when the statement began, and would be checked on those: where others gave units back
+    in between, their constraints would refuse what fits.
     """
     units = [wish.units for wish in wishes]
     made = [_reservation(wish, wanted) for wish, wanted in zip(wishes, units, strict=True)]

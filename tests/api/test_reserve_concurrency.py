@@ -170,3 +170,27 @@ def test_goods_come_in_before_or_after_an_order_that_waits_for_them_is_ended(
             two.connection().execute(text("SET LOCAL lock_timeout = 100"))
             with pytest.raises(OperationalError):
                 second(two, other, entry)
+
+
+@pytest.mark.postgres
+def test_units_given_back_while_an_order_waits_for_the_row_are_its(
+    postgres_engine: Engine, entry: Entry
+) -> None:
+    """The row as it was when the order began to wait would not cover what the order takes."""
+    sessions = session_factory(postgres_engine)
+    stock(sessions, entry, Lot("DE-HAM", "MUG", 3))
+    until = entry.at + timedelta(minutes=30)
+    with sessions.begin() as session:
+        held = store.reserve(session, [Lot("DE-HAM", "MUG", 3)], entry, until)
+    with ThreadPoolExecutor(1) as pool, sessions() as one:
+        store.release(one, held.id, entry)
+        waiting = pool.submit(hold, sessions, entry, Lot("DE-HAM", "MUG", 2))
+        with sessions() as watching:
+            asked = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            while not watching.connection().execute(asked).scalar():
+                assert not waiting.done(), "it waits for the row"
+        one.commit()
+        assert waiting.result(timeout=30) == "won"
+    with sessions() as session:
+        assert [level.reserved for level in store.levels(session)] == [2]
+        assert store.reconcile(session) == []
