@@ -189,6 +189,7 @@ def test_units_given_back_while_an_order_waits_for_the_row_are_its(
             asked = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             while not watching.connection().execute(asked).scalar():
                 assert not waiting.done(), "it waits for the row"
+                watching.rollback()  # a transaction would be told the same again
         one.commit()
         assert waiting.result(timeout=30) == "won"
     with sessions() as session:
