@@ -21,7 +21,7 @@ run: $(STAMPS)/run $(STAMPS)/console
 # Set up everything and pass every check and test.
 test: $(STAMPS)/test $(STAMPS)/console
 	@$(MAKE) --no-print-directory check
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 # One process more than there are cores: journeys wait for workers that were killed.
 TESTERS := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 

@@ -1,11 +1,12 @@
 """Posted orders: planned, held and answered together with those that come at the same time.
 
-A post is one request of one client. Its plans, holds, events and stored answer are committed in
-one transaction, together with other posts of this process; the database judges between processes.
+A post is one request of one client. Its orders are planned before the transaction begins, so that
+nobody waits for its search. Its plans, holds, events and stored answer are committed in one
+transaction, together with other posts of this process; the database judges between processes.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from api import store
 from api.commits import LOCK_SECONDS, Committer
 from api.idempotency import InFlight, Named, lock_names, replay, response_of, still_running
 from api.records import IdempotencyRecord
-from api.services.planning import Ask, Service, make_each
+from api.services.planning import Ask, Planned, Service, make_each, plan_each
 from core.encoding import json_bytes
 from core.errors import EntrepotError
 from routing.fulfillment.document import Document
@@ -89,16 +90,29 @@ def _act(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response 
 
 
 def _committed(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response | Exception]:
-    state = app.state
-    with state.sessions.begin() as session:
+    with app.state.reading() as session:
+        ahead = _planned(_service(app, session), posts)
+    with app.state.sessions.begin() as session:
         if not alone:
             _hurry(session)
-        hold_minutes = state.settings.hold_minutes
-        service = Service(session, state.clock, state.entropy, "", hold_minutes)
+        service = _service(app, session)
         answers = _judged(service, posts)
         fresh = [post for post in posts if post.named.name not in answers]
-        answers |= _made(service, fresh)
+        answers |= _made(service, fresh, ahead)
         return [answers[post.named.name] for post in posts]
+
+
+def _service(app: FastAPI, session: Session) -> Service:
+    state = app.state
+    return Service(session, state.clock, state.entropy, "", state.settings.hold_minutes)
+
+
+def _planned(service: Service, posts: Sequence[Post]) -> dict[Name, list[Planned]]:
+    """Returns the planned orders of each post that has no answer yet."""
+    known = store.answered(service.session, [post.named.name for post in posts])
+    fresh = [post for post in posts if post.named.name not in known]
+    planned = iter(plan_each(service, [ask for post in fresh for ask in post.asks]))
+    return {post.named.name: list(islice(planned, len(post.asks))) for post in fresh}
 
 
 def _hurry(session: Session) -> None:
@@ -134,9 +148,12 @@ def _replayed(
         return error
 
 
-def _made(service: Service, posts: Sequence[Post]) -> dict[Name, Response | Exception]:
+def _made(
+    service: Service, posts: Sequence[Post], ahead: Mapping[Name, Sequence[Planned]]
+) -> dict[Name, Response | Exception]:
     """Returns the answers to new posts, stored so that a repeat gets the same bytes."""
-    made = iter(make_each(service, [ask for post in posts for ask in post.asks]))
+    planned = [ahead.get(post.named.name) or plan_each(service, post.asks) for post in posts]
+    made = iter(make_each(service, [one for own in planned for one in own]))
     answers: dict[Name, Response | Exception] = {}
     rows = []
     for post in posts:

@@ -47,6 +47,13 @@ def answers(
     return {(found.credential, found.key): found for found in session.exec(asked)}
 
 
+def answered(session: Session, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Returns those (credential, key) that have an answer, without reading it."""
+    key = (col(IdempotencyRecord.credential), col(IdempotencyRecord.key))
+    found = session.exec(select(*key).where(tuple_(*key).in_(names)))
+    return {(credential, named) for credential, named in found}
+
+
 def add_answers(session: Session, rows: Sequence[Mapping[str, object]]) -> None:
     """Ensures that answers are kept, given the columns of each."""
     if rows:

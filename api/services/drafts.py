@@ -21,10 +21,12 @@ class Draft:
 
     `later` is what goods on their way could serve, where the order asks for that, and `claims` are
     the units of them to hold. `arrivals` are the earliest promises of items that stock lacks.
+    `told` is the document of the plan, made with it: whoever holds the units is in a hurry.
     """
 
     identity: str
     plan: Plan
+    told: Document
     later: Backorders | None
     claims: tuple[Claim, ...] = ()
     arrivals: Arrivals = field(default_factory=dict)
@@ -34,6 +36,19 @@ class Draft:
     def promised(self) -> bool:
         """Whether goods on their way serve any of it."""
         return self.later is not None and bool(self.later.legs)
+
+
+def drafted(
+    identity: str,
+    plan: Plan,
+    later: Backorders | None,
+    claims: tuple[Claim, ...],
+    arrivals: Arrivals,
+) -> Draft:
+    """Returns the draft of a plan, with its document if there is anything to hold."""
+    some = plan.legs or (later is not None and later.legs)
+    told = document_of(plan, arrivals) if some else {}
+    return Draft(identity, plan, told, later, claims, arrivals)
 
 
 def refusal_of(one: Draft) -> Conflict:
@@ -64,7 +79,7 @@ def event_of(one: Draft, document: Document) -> Document:
 
 def document_of_draft(one: Draft) -> Document:
     """Returns the document of a plan as it is answered and kept."""
-    document = _opened(document_of(one.plan, one.arrivals), one.identity, one.held)
+    document = _opened(one.told, one.identity, one.held)
     if one.later is not None:
         held = one.held is not None and bool(one.claims)
         document["backorders"] = backorders_document(one.later, held)

@@ -10,7 +10,7 @@ from api.problems import shortages_of
 from api.queue.events import publish
 from api.services.backorders import held_legs, lots_of, send_complete
 from api.services.orders import OrderBody, order_body
-from api.services.planning import WATCHERS, Ask, Service, make_each
+from api.services.planning import WATCHERS, Ask, Service, make_each, plan_each
 from api.services.shipments import create_shipments
 from core.clock import rfc3339
 from core.errors import BadInput, Conflict, EntrepotError, OutOfStock, Problem
@@ -30,7 +30,7 @@ def make_plan(service: Service, body: OrderBody) -> Document:
     is left. Raises `BadInput` for an order that does not fit the brand, `OutOfStock` where stock
     is all that is missing, and `Conflict` (`no-feasible-plan`) where nothing can carry the order.
     """
-    (made,) = make_each(service, [Ask(body, service.actor)])
+    (made,) = make_each(service, plan_each(service, [Ask(body, service.actor)]))
     if isinstance(made, EntrepotError):
         raise made
     return made
@@ -43,7 +43,8 @@ def make_plans(service: Service, orders: Sequence[dict[str, Any]]) -> list[Docum
     again with what is left. One that fails changes nothing.
     """
     asks = asks_of(orders, service.actor)
-    return results_of(make_each(service, [ask for ask in asks if isinstance(ask, Ask)]), asks)
+    good = [ask for ask in asks if isinstance(ask, Ask)]
+    return results_of(make_each(service, plan_each(service, good)), asks)
 
 
 def asks_of(orders: Sequence[dict[str, Any]], actor: str) -> list[Ask | BadInput]:

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from api.queue.events import publish_each
 from api.services.brands import brand_version, current_brand
-from api.services.drafts import Draft, document_of_draft, event_of, refusal_of, row_of
+from api.services.drafts import Draft, document_of_draft, drafted, event_of, refusal_of, row_of
 from api.services.incoming import on_the_way
 from api.services.orders import Asked, OrderBody, asked_of
 from api.services.prices import current_prices
@@ -101,26 +101,46 @@ class Ask:
     actor: str
 
 
-def make_each(service: Service, asks: Sequence[Ask]) -> list[Document | EntrepotError]:
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An order that was planned and holds nothing yet, or why it cannot be planned."""
+
+    ask: Ask
+    asked: Asked | EntrepotError
+    draft: Draft | None = None
+
+
+def plan_each(service: Service, asks: Sequence[Ask]) -> list[Planned]:
+    """Returns each order with its plan, all of them against the same stock; reads only.
+
+    It may run before the transaction that holds the units: that one judges what is still there.
+    """
+    context, now = planning_context(service.session), service.clock.now()
+    found = [_asked(ask, context, now) for ask in asks]
+    good = {at: asked for at, asked in enumerate(found) if isinstance(asked, Asked)}
+    drafts = _drafted(service, context, good, _together(service, context, good))
+    return [
+        Planned(ask, asked, drafts.get(at))
+        for at, (ask, asked) in enumerate(zip(asks, found, strict=True))
+    ]
+
+
+def make_each(service: Service, planned: Sequence[Planned]) -> list[Document | EntrepotError]:
     """Returns the document of a new plan for each order, or why there is none.
 
-    All are planned against the same stock and hold their units in their order, first come, first
-    served. Whoever finds units taken is planned again with what is left.
+    Plans hold their units in the order of the asks, first come, first served. Whoever finds units
+    taken is planned again with what is left.
     """
-    context = planning_context(service.session)
-    now = service.clock.now()
-    found: dict[int, Asked | EntrepotError] = {
-        at: _asked(ask, context, now) for at, ask in enumerate(asks)
-    }
-    good = {at: asked for at, asked in found.items() if isinstance(asked, Asked)}
-    made = _planned_and_held(service, context, good, [ask.actor for ask in asks])
+    drafts = {at: one.draft for at, one in enumerate(planned) if one.draft is not None}
+    made = _held_or_planned_again(service, planned, drafts)
     drafted = {at: one for at, one in made.items() if isinstance(one, Draft)}
     documents = {at: document_of_draft(one) for at, one in drafted.items()}
     _write(service, drafted, documents)
+    refused = {at: one.asked for at, one in enumerate(planned)}
     answers: Mapping[int, Document | EntrepotError | Draft | Asked] = {
-        **found, **made, **documents,
+        **refused, **made, **documents,
     }  # fmt: skip
-    return [_answer(answers[at]) for at in range(len(asks))]
+    return [_answer(answers[at]) for at in range(len(planned))]
 
 
 def _answer(answer: Document | EntrepotError | Draft | Asked) -> Document | EntrepotError:
@@ -135,6 +155,28 @@ def _asked(ask: Ask, context: PlanningContext, now: datetime) -> Asked | Entrepo
         return error
 
 
+def _held_or_planned_again(
+    service: Service, planned: Sequence[Planned], drafts: Mapping[int, Draft]
+) -> dict[int, Draft | EntrepotError]:
+    answers: dict[int, Draft | EntrepotError] = {}
+    for _ in range(ATTEMPTS):
+        served = {at: one for at, one in drafts.items() if one.plan.legs or one.promised}
+        answers |= {at: refusal_of(one) for at, one in drafts.items() if at not in served}
+        answers |= served
+        holding = {at: one for at, one in served.items() if _asked_of(planned[at]).reserve}
+        answers |= _held(service, holding, planned)
+        waiting = [at for at in holding if isinstance(answers[at], OutOfStock)]
+        if not waiting:
+            break
+        drafts = _in_turn(service, {at: _asked_of(planned[at]) for at in waiting})
+    return answers
+
+
+def _asked_of(one: Planned) -> Asked:
+    assert isinstance(one.asked, Asked)  # noqa: S101  # others have no draft
+    return one.asked
+
+
 def _plan_each(
     asked: Sequence[Asked], available: Availability, context: PlanningContext
 ) -> list[Plan]:
@@ -142,47 +184,32 @@ def _plan_each(
     return plan_many([(one.order, one.wishes) for one in asked], available, context)
 
 
-def _planned_and_held(
-    service: Service,
-    context: PlanningContext,
-    asked: Mapping[int, Asked],
-    actors: Sequence[str],
-) -> dict[int, Draft | EntrepotError]:
-    answers: dict[int, Draft | EntrepotError] = {}
-    waiting = dict(asked)
-    for attempt in range(ATTEMPTS):
-        if not waiting:
-            break
-        plans = _planned(service, context, waiting, in_turn=attempt > 0)
-        drafted = _drafted(service, context, waiting, plans)
-        drafts = {at: one for at, one in drafted.items() if one.plan.legs or one.promised}
-        answers |= {at: refusal_of(one) for at, one in drafted.items() if at not in drafts}
-        held = {at: one for at, one in drafts.items() if waiting[at].reserve}
-        answers |= {at: one for at, one in drafts.items() if at not in held}
-        answers |= _held(service, held, waiting, actors)
-        waiting = {at: waiting[at] for at in held if isinstance(answers[at], OutOfStock)}
-    return answers
-
-
-def _planned(
-    service: Service, context: PlanningContext, waiting: Mapping[int, Asked], in_turn: bool
+def _together(
+    service: Service, context: PlanningContext, asked: Mapping[int, Asked]
 ) -> dict[int, Plan]:
-    """Returns a plan for each order: all against the same stock, or each after those before it.
+    """Returns a plan for each order, all of them against the same stock."""
+    plans = _plan_each(list(asked.values()), _left(service, context, asked), context)
+    return dict(zip(asked, plans, strict=True))
 
-    Together is fast and right for most; those who find their units taken are planned in turn, so
-    that many orders for few units end after one more round, not after one for each of them.
+
+def _in_turn(service: Service, asked: Mapping[int, Asked]) -> dict[int, Draft]:
+    """Returns drafts of orders that found their units taken, each after those before it.
+
+    Together is fast and right for most; in turn, many orders for few units end after one more
+    round, not after one for each of them.
     """
-    items = {line.item for asked in waiting.values() for line in asked.order.lines}
-    available = live_availability(service.session, context, items, service.clock.now())
-    if not in_turn:
-        plans = _plan_each(list(waiting.values()), available, context)
-        return dict(zip(waiting, plans, strict=True))
-    left, found = dict(available), dict[int, Plan]()
-    for at, asked in waiting.items():
-        (found[at],) = _plan_each([asked], dict(left), context)
-        for key, units in found[at].units.items() if asked.reserve else ():
+    context = planning_context(service.session)
+    left, found = dict(_left(service, context, asked)), dict[int, Plan]()
+    for at, one in asked.items():
+        (found[at],) = _plan_each([one], dict(left), context)
+        for key, units in found[at].units.items() if one.reserve else ():
             left[key] -= units
-    return found
+    return _drafted(service, context, asked, found)
+
+
+def _left(service: Service, context: PlanningContext, asked: Mapping[int, Asked]) -> Availability:
+    items = {line.item for one in asked.values() for line in one.order.lines}
+    return live_availability(service.session, context, items, service.clock.now())
 
 
 def _drafted(
@@ -213,27 +240,23 @@ def _drafted(
             if asked.reserve:
                 claims = coming.claims(later)
                 coming.taken.update(later.taken)
-        identity = mint("pln", now, service.entropy)
-        drafts[at] = Draft(identity, made, later, claims, arrivals)
+        drafts[at] = drafted(mint("pln", now, service.entropy), made, later, claims, arrivals)
     return drafts
 
 
 def _held(
-    service: Service,
-    drafts: Mapping[int, Draft],
-    asked: Mapping[int, Asked],
-    actors: Sequence[str],
+    service: Service, drafts: Mapping[int, Draft], planned: Sequence[Planned]
 ) -> dict[int, Draft | EntrepotError]:
     """Returns the drafts with their holds, or `OutOfStock` for those whose units were taken."""
     now = service.clock.now()
     wishes = []
     for at, one in drafts.items():
-        until = now + timedelta(minutes=asked[at].hold_minutes or service.hold_minutes)
+        until = now + timedelta(minutes=_asked_of(planned[at]).hold_minutes or service.hold_minutes)
         lots = tuple(
             Lot(site, item, units, customs)
             for (site, item, customs), units in one.plan.units.items()
         )
-        entry = Entry(now, actors[at], service.entropy, one.identity)
+        entry = Entry(now, planned[at].ask.actor, service.entropy, one.identity)
         wishes.append(Wanted(lots, entry, until, one.claims))
     answers = stock.reserve_each(service.session, wishes)
     return {

@@ -27,7 +27,7 @@ from tests.journeys.crowd import Workers, crowd
 from tests.journeys.test_worker_survives import holder, read, until
 
 CLOCK = SystemClock()
-PATIENT, PROMPT = 30.0, 0.5
+PATIENT, PROMPT = 20.0, 0.5
 """Seconds for which hands are waited for."""
 
 

@@ -250,7 +250,7 @@ CHANGES = st.one_of(
 DOCUMENTS = st.lists(CHANGES, max_size=5).map(lambda each: {"name": "x", "overrides": each})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(DOCUMENTS)
 def test_the_given_brand_is_never_changed(document: Mapping[str, Any]) -> None:
     fresh = two_sites_one_item()
@@ -273,7 +273,7 @@ def test_a_factor_of_one_changes_nothing(word: str) -> None:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(DOCUMENTS, DOCUMENTS)
 def test_one_scenario_after_another_is_their_overrides_in_order(
     one: Mapping[str, Any], two: Mapping[str, Any]

@@ -136,7 +136,7 @@ def test_the_hint_is_the_earliest_moment_that_any_lot_and_lane_can_promise() -> 
     """Against the distribution of `scipy`: by the hint it holds, two seconds before it nowhere."""
     draw = np.random.default_rng(7)
     seen = 0
-    for _ in range(25):
+    for _ in range(12):
         lots = [
             (str(draw.choice(["DE-HAM", "TH-BKK"])), int(draw.integers(1, 9)),
              f"2026-09-{draw.integers(5, 24):02}", f"PO-{at}")
@@ -158,7 +158,7 @@ def test_the_hint_is_the_earliest_moment_that_any_lot_and_lane_can_promise() -> 
         assert by >= 0.95 - 1e-6
         before = found.p95 - timedelta(seconds=2)
         assert all(chance(before) < 0.95 + 1e-6 for chance in known)
-    assert seen > 15
+    assert seen > 6
 
 
 def chances(

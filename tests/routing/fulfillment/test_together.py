@@ -150,7 +150,7 @@ SERVICES = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 500 * 24 * 60), min_size=1, max_size=5))
 def test_departures_are_those_of_the_calendar(minutes: list[int]) -> None:
     """Across daylight saving, weekends, holidays and the turn of the year."""
