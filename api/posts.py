@@ -6,8 +6,10 @@ transaction, together with other posts of this process; the database judges betw
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -32,6 +34,9 @@ TRIES = 3
 """How often a post that runs alone is begun when the database ends it for another's sake."""
 
 _DEADLOCK = "40P01"
+
+_TURN = threading.Lock()
+"""Who plans many orders: a process has one interpreter, and more threads would only share it."""
 
 Made = Document | EntrepotError
 Name = tuple[str, str]
@@ -90,7 +95,7 @@ def _act(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response 
 
 
 def _committed(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response | Exception]:
-    with app.state.reading() as session:
+    with _TURN if alone else nullcontext(), app.state.reading() as session:
         ahead = _planned(_service(app, session), posts)
     with app.state.sessions.begin() as session:
         if not alone:
