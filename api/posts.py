@@ -22,7 +22,8 @@ from api import store
 from api.commits import LOCK_SECONDS, Committer
 from api.idempotency import InFlight, Named, lock_names, replay, response_of, still_running
 from api.records import IdempotencyRecord
-from api.services.planning import Ask, Planned, Service, make_each, plan_each
+from api.services.fulfillment import answer_each
+from api.services.planning import Ask, Planned, Service, plan_each
 from core.encoding import json_bytes
 from core.errors import EntrepotError
 from routing.fulfillment.document import Document
@@ -80,7 +81,10 @@ def _leaver(in_flight: InFlight, name: tuple[str, str]) -> Callable[[Future[Resp
 
 
 def _heavy(post: Post) -> bool:
-    return len(post.asks) != 1 or len(post.asks[0].body.lines) > GROUP_LINES
+    bodies = [ask.body for ask in post.asks]
+    return (
+        len(bodies) != 1 or len(bodies[0].lines) > GROUP_LINES or bool(bodies[0].options.replaces)
+    )
 
 
 def _act(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response | Exception]:
@@ -158,7 +162,7 @@ def _made(
 ) -> dict[Name, Response | Exception]:
     """Returns the answers to new posts, stored so that a repeat gets the same bytes."""
     planned = [ahead.get(post.named.name) or plan_each(service, post.asks) for post in posts]
-    made = iter(make_each(service, [one for own in planned for one in own]))
+    made = iter(answer_each(service, [one for own in planned for one in own]))
     answers: dict[Name, Response | Exception] = {}
     rows = []
     for post in posts:

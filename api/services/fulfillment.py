@@ -1,6 +1,7 @@
 """Order plans as the order service sees them: planned, held, confirmed or cancelled."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,10 @@ from api.problems import shortages_of
 from api.queue.events import publish
 from api.services.backorders import held_legs, lots_of, send_complete
 from api.services.orders import OrderBody, order_body
-from api.services.planning import WATCHERS, Ask, Service, make_each, plan_each
+from api.services.planning import WATCHERS, Ask, Planned, Service, make_each, plan_each
 from api.services.shipments import create_shipments
 from core.clock import rfc3339
-from core.errors import BadInput, Conflict, EntrepotError, OutOfStock, Problem
+from core.errors import BadInput, Conflict, EntrepotError, NotFound, OutOfStock, Problem
 from core.ids import mint
 from inventory import store as stock
 from routing.fulfillment import store
@@ -30,7 +31,7 @@ def make_plan(service: Service, body: OrderBody) -> Document:
     is left. Raises `BadInput` for an order that does not fit the brand, `OutOfStock` where stock
     is all that is missing, and `Conflict` (`no-feasible-plan`) where nothing can carry the order.
     """
-    (made,) = make_each(service, plan_each(service, [Ask(body, service.actor)]))
+    (made,) = answer_each(service, plan_each(service, [Ask(body, service.actor)]))
     if isinstance(made, EntrepotError):
         raise made
     return made
@@ -44,7 +45,17 @@ def make_plans(service: Service, orders: Sequence[dict[str, Any]]) -> list[Docum
     """
     asks = asks_of(orders, service.actor)
     good = [ask for ask in asks if isinstance(ask, Ask)]
-    return results_of(make_each(service, plan_each(service, good)), asks)
+    return results_of(answer_each(service, plan_each(service, good)), asks)
+
+
+def answer_each(service: Service, planned: Sequence[Planned]) -> list[Document | EntrepotError]:
+    """Returns the document of a new plan for each order, or why there is none.
+
+    Orders that replace a plan come last, one after the other: units of the plan that is given up
+    are theirs before anybody else's, and without a new plan the old one stays as it was.
+    """
+    made = iter(make_each(service, [one for one in planned if one.replaces is None]))
+    return [next(made) if one.replaces is None else _replaced(service, one) for one in planned]
 
 
 def asks_of(orders: Sequence[dict[str, Any]], actor: str) -> list[Ask | BadInput]:
@@ -116,6 +127,36 @@ def cancel_plan(service: Service, plan_id: str) -> Document:
         data = {"plan": record.id, "order": record.order}
         publish(service.session, "plan.cancelled", data, WATCHERS, service.clock)
     return _shown(service.session, record, service.clock.now())
+
+
+# Replacing a plan
+
+
+def _replaced(service: Service, one: Planned) -> Document | EntrepotError:
+    try:
+        with service.session.begin_nested():
+            _give_up(replace(service, actor=one.ask.actor), one.replaces or "", one.ask.body.order)
+            options = one.ask.body.options.model_copy(update={"replaces": None})
+            alone = Ask(one.ask.body.model_copy(update={"options": options}), one.ask.actor)
+            (made,) = make_each(service, plan_each(service, [alone]))
+            if isinstance(made, EntrepotError):
+                raise made
+    except EntrepotError as error:
+        return error
+    return made
+
+
+def _give_up(service: Service, plan_id: str, order: str) -> None:
+    try:
+        record = store.plan_of(service.session, plan_id)
+    except NotFound as error:
+        raise BadInput([Problem("", 0, 0, str(error), "/options/replaces")]) from None
+    if record.order != order:
+        said = f"Expected a plan of order {order}, got one of {record.order}."
+        raise BadInput([Problem("", 0, 0, said, "/options/replaces")])
+    if record.status == "confirmed":
+        raise Conflict("The plan is confirmed: it is cancelled, not replaced.", "plan-confirmed")
+    cancel_plan(service, plan_id)
 
 
 # Results of a batch

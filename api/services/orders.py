@@ -46,7 +46,8 @@ class OptionsBody(Body):
     """How an order is to be planned; `carbon_price` in settlement currency per tonne.
 
     `keep_scarce` leaves units unserved that are worth more to later orders. `backorder` adds
-    what is promised from goods on their way; it is held as the plan is.
+    what is promised from goods on their way; it is held as the plan is. `replaces` names a plan of
+    the same order whose hold is given up for the new one, if there is a new one.
     """
 
     reserve: Annotated[bool, Field(strict=True)] = True
@@ -57,6 +58,7 @@ class OptionsBody(Body):
     carbon_price: Annotated[Number, Field(ge=0, le=1e6)] | None = None
     keep_scarce: Annotated[bool, Field(strict=True)] = False
     backorder: Annotated[bool, Field(strict=True)] = False
+    replaces: Code | None = None
 
 
 class OrderBody(Body):
@@ -150,6 +152,9 @@ def _faults(body: OrderBody, context: PlanningContext, placed_at: datetime) -> I
     if body.currency != context.currency:
         said = f"Expected the settlement currency {context.currency}, got {body.currency}."
         yield Problem("", 0, 0, said, "/currency")
+    if body.options.replaces is not None and not body.options.reserve:
+        said = "Expected reserve to be true: only a new hold replaces another."
+        yield Problem("", 0, 0, said, "/options/replaces")
     yield from _bad_moments(body, placed_at)
     seen: set[int] = set()
     for at, line in enumerate(body.lines):

@@ -109,15 +109,24 @@ class Planned:
     asked: Asked | EntrepotError
     draft: Draft | None = None
 
+    @property
+    def replaces(self) -> str | None:
+        """The plan whose hold is given up for this one; such an order is planned after that."""
+        return self.ask.body.options.replaces if isinstance(self.asked, Asked) else None
+
 
 def plan_each(service: Service, asks: Sequence[Ask]) -> list[Planned]:
     """Returns each order with its plan, all of them against the same stock; reads only.
 
-    It may run before the transaction that holds the units: that one judges what is still there.
+    It may run before the transaction that holds the units: that one judges what is still there. An
+    order that replaces a plan is read only: whoever gives up that plan has it planned afterwards.
     """
     context, now = planning_context(service.session), service.clock.now()
     found = [_asked(ask, context, now) for ask in asks]
-    good = {at: asked for at, asked in enumerate(found) if isinstance(asked, Asked)}
+    good = {
+        at: asked for at, (ask, asked) in enumerate(zip(asks, found, strict=True))
+        if isinstance(asked, Asked) and ask.body.options.replaces is None
+    }  # fmt: skip
     drafts = _drafted(service, context, good, _together(service, context, good))
     return [
         Planned(ask, asked, drafts.get(at))

@@ -71,33 +71,15 @@ _SHIP_LINE = (
 
 
 def reserve(
-    session: Session,
-    lots: Sequence[Lot],
-    entry: Entry,
-    expires_at: datetime,
-    replacing: str | None = None,
+    session: Session, lots: Sequence[Lot], entry: Entry, expires_at: datetime
 ) -> Reservation:
     """Returns a new reservation of all lots, or raises `OutOfStock` and holds nothing.
 
     Demand is summed by stock row first. Holds of others that have expired on these rows are
     freed before, so they never cause a shortage. A guarded statement decides: whatever runs beside
-    it, no unit is promised twice. A hold that is replaced gives its units to the new one; it stays
-    as it was when the new one is refused.
+    it, no unit is promised twice.
     """
-    wanted = Wanted(tuple(lots), entry, expires_at)
-    if replacing is None:
-        return _granted(reserve_each(session, [wanted])[0])
-    with session.begin_nested():
-        expire(session, entry, wanted.units)
-        _move_to(session, replacing, ReservationState.RELEASED, entry)
-        claims.free(session, [replacing])
-        before = get(session, replacing)
-        lock(session, {*wanted.units, *(line.key for line in before.lines)})
-        _free(session, MovementKind.RELEASE, [before], entry)
-        return _granted(hold_each(session, [wanted])[0])
-
-
-def _granted(answer: Reservation | OutOfStock) -> Reservation:
+    (answer,) = reserve_each(session, [Wanted(tuple(lots), entry, expires_at)])
     if isinstance(answer, OutOfStock):
         raise answer
     return answer

@@ -19,15 +19,12 @@ def levels(
     items: Collection[str] | None = None,
     after: tuple[str, str, str] | None = None,
     limit: int | None = None,
-    own: Collection[str] = (),
 ) -> list[StockLevel]:
     """Returns stock rows by site, item and customs.
 
     With `now`, holds whose time has passed count as available although no sweep ended them yet.
-    Active holds named in `own` count as available too: an order that is planned again sees the
-    units that it holds already.
     """
-    given = {"sites": sites, "items": items, "own": own or None}
+    given = {"sites": sites, "items": items}
     values: dict[str, Any] = {
         name: list(names) for name, names in given.items() if names is not None
     }
@@ -45,7 +42,7 @@ _AFTER = tuple(f"after_{name}" for name in KEY)
 @cache
 def _levels(given: frozenset[str]) -> Executable:
     """The statement for those parameters; building it takes longer than running it."""
-    apart = _apart(own="own" in given)
+    apart = _passed()
     freed = func.coalesce(apart.c.units, 0)
     query = (
         select(
@@ -71,14 +68,13 @@ def _level(row: Any) -> StockLevel:
     )  # fmt: skip
 
 
-def _apart(own: bool) -> Subquery:
-    """Units by stock row of holds that do not count: their time has passed, or own ones."""
+def _passed() -> Subquery:
+    """Units by stock row of holds that do not count, because their time has passed."""
     passed = RESERVATION.c.expires_at <= bindparam("now", type_=RESERVATION.c.expires_at.type)
-    ignored = passed | RESERVATION.c.id.in_(bindparam("own", expanding=True)) if own else passed
     return (
         select(*columns(LINE), func.sum(LINE.c.quantity - LINE.c.shipped).label("units"))
         .join(RESERVATION, RESERVATION.c.id == LINE.c.reservation)
-        .where(RESERVATION.c.state == ReservationState.ACTIVE, ignored)
+        .where(RESERVATION.c.state == ReservationState.ACTIVE, passed)
         .group_by(*columns(LINE))
         .subquery()
     )

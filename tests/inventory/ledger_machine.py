@@ -254,30 +254,6 @@ class Ledger(RuleBasedStateMachine):
                 assert isinstance(answer, OutOfStock)
 
     @precondition(lambda self: self.books.holds)
-    @rule(at=at_any, lots=few_lots)
-    def plan_again(self, at: int, lots: list[Lot]) -> None:
-        """A new hold takes the place of an old one, or the old one stays."""
-        name, hold = self.one(at)
-        units, until = summed(lots), self.now + timedelta(minutes=2)
-        self.session.flush()
-        lapsed = (
-            hold.state is ACTIVE and hold.expires_at <= self.now and set(units) & set(hold.left)
-        )
-        before = {each: one.state for each, one in self.books.holds.items()}
-        self.books.expire(self.now, set(units))
-        open_ = hold.state in OPEN and not lapsed
-        kept, hold.state = hold.state, ReservationState.RELEASED if open_ else hold.state
-        granted = open_ and self.books.fits(units)
-        made = self.tell(granted, lambda: store.reserve(
-            self.session, lots, self.entry, until, replacing=name))  # fmt: skip
-        if granted:
-            self.books.holds[made.id] = Hold(until, Counter(units))
-            return
-        hold.state = kept
-        for each, state in before.items():  # all of it was undone
-            self.books.holds[each].state = state
-
-    @precondition(lambda self: self.books.holds)
     @rule(at=at_any, minutes=st.integers(0, 4))
     def extend(self, at: int, minutes: int) -> None:
         name, hold = self.one(at)

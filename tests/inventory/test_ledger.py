@@ -225,28 +225,6 @@ def test_a_hold_is_extended_while_it_lives(stocked: Session, entry: Entry) -> No
     assert late.value.code == "reservation-expired"
 
 
-def test_an_order_planned_again_sees_the_units_it_holds(stocked: Session, entry: Entry) -> None:
-    held = hold(stocked, entry, lot(HAMBURG, 8))
-    (own,) = store.levels(stocked, entry.at, sites=["DE-HAM"], own=[held])
-    assert (own.available, available(stocked, HAMBURG)) == (10, 2)
-    until = entry.at + timedelta(minutes=30)
-    more = store.reserve(stocked, [lot(HAMBURG, 9)], entry, until, replacing=held)
-    assert store.get(stocked, held).state is ReservationState.RELEASED
-    assert (more.lines[0].quantity, available(stocked, HAMBURG)) == (9, 1)
-    assert store.reconcile(stocked) == []
-
-
-def test_a_hold_stays_when_what_should_replace_it_is_refused(
-    stocked: Session, entry: Entry
-) -> None:
-    held = hold(stocked, entry, lot(HAMBURG, 8))
-    with pytest.raises(OutOfStock):
-        store.reserve(stocked, [lot(HAMBURG, 11)], entry, entry.at, replacing=held)
-    assert store.get(stocked, held).state is ReservationState.ACTIVE
-    assert available(stocked, HAMBURG) == 2
-    assert store.reconcile(stocked) == []
-
-
 def test_a_group_is_served_first_come_first_served(stocked: Session, entry: Entry) -> None:
     """The second wish does not fit and holds nothing, so the third still does."""
     until = entry.at + timedelta(minutes=30)
