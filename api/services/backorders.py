@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
+from api.services.planning import planning_context
 from api.services.shipments import create_shipments
 from carriers import store as carriers
-from core.clock import Clock
+from core.clock import Clock, rfc3339
 from inventory import store as stock
 from inventory.stock import Entry, Lot, Reservation, StockKey
 from routing.fulfillment import store
+from routing.fulfillment.backorders import sent_now
 
 Document = Mapping[str, Any]
 
@@ -51,10 +54,22 @@ def send_complete(
             continue
         legs = [*document["legs"], *held_legs(document)]
         stock.ship(session, reservation, entry, lots_of([legs[at] for at in going]))
+        for at in going:
+            legs[at] = _leaving(session, document["region"], legs[at], clock)
         became.shipments = create_shipments(
             session, {**document, "legs": legs}, clock, entry.entropy, going
         )
         session.flush()
+
+
+def _leaving(session: Session, region: str, leg: Document, clock: Clock) -> Document:
+    """Returns a leg with the delivery that follows from the day on which its goods came in."""
+    by = datetime.fromisoformat(leg["promise_by"])
+    context = planning_context(session)
+    found = sent_now(region, leg["site"], leg["service"], clock.now(), by, context)
+    if found is None:
+        return leg
+    return {**leg, "delivery": {"p50": rfc3339(found.p50), "p95": rfc3339(found.p95)}}
 
 
 def _complete(plan: Document, sent: Collection[int], held: Reservation) -> list[int]:

@@ -71,10 +71,11 @@ class _Waiting:
 def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLot] = ()) -> Arrived:
     """Returns the movement by which units came in, and the claims that they serve.
 
-    Units are taken for those of the lot whose purchase order is the reference of the entry, and
-    else for those of the lot that was due first. The claims of that lot are served first, in the
-    order in which they were made (by moment, then by id); what is left is free stock, and no longer
-    on its way. `expected` names the lots of the stock row that are known to be on their way.
+    Units are taken for those of the lot whose purchase order is the reference of the entry. Where
+    it names none of them, nobody knows which lot came: those who wait come first, lot by lot as
+    they are due, then the lots themselves. The claims of a lot are served in the order in which
+    they were made (by moment, then by id); what is left is free stock, and no longer on its way.
+    `expected` names the lots of the stock row that are known to be on their way.
     """
     known = {each.key: each for each in expected}
     keys = {*known, *_awaited(session, lot.key)}
@@ -87,20 +88,33 @@ def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLo
     found = claims.open_and_lock(session, lots)
     movement = receive(session, [lot], entry)[0]
     waiting, served = _waiting(session, lot.key, entry.at), list[Served]()
-    changes, left = dict[SupplyKey, claims.Change](), lot.quantity
-    for each in lots:
-        row = found[each.key]
-        comes = min(left, row.claimed + max(0, each.units - row.received - row.claimed))
+    changes = dict[SupplyKey, claims.Change]()
+    for each, comes in zip(lots, _shared(lot.quantity, lots, found), strict=True):
         served += (given := _given(each.key, waiting[each.key], comes))
         claimed = sum(one.units for one in given)
-        total = row.quantity if comes <= claimed else each.units
+        total = found[each.key].quantity if comes <= claimed else each.units
         if comes:
             changes[each.key] = claims.Change(-claimed, comes, total)
-        left -= comes
     claims.change(session, changes)
     _hold(session, lot.key, served, entry)
     came = {key: made.received for key, made in changes.items()}
     return Arrived(movement, tuple(served), came)
+
+
+def _shared(
+    units: int, lots: Sequence[SupplyLot], rows: Mapping[SupplyKey, claims.Row]
+) -> list[int]:
+    """Returns how many of the units that came in are those of each lot: claimed ones first."""
+    comes = []
+    for each in lots:
+        comes.append(min(units, rows[each.key].claimed))
+        units -= comes[-1]
+    for place, each in enumerate(lots):
+        row = rows[each.key]
+        more = min(units, max(0, each.units - row.received - row.claimed))
+        comes[place] += more
+        units -= more
+    return comes
 
 
 def _awaited(session: Session, key: StockKey) -> list[SupplyKey]:

@@ -14,7 +14,7 @@ from routing.fulfillment.options import promised_by
 from routing.fulfillment.order import Order, OrderLine, Wishes
 from routing.fulfillment.plan import Leg, Plan
 from routing.fulfillment.planning import NO_STOCK, plan
-from routing.fulfillment.promise import Delivery, Transit
+from routing.fulfillment.promise import Delivery, Transit, delivery
 from warehouses.calendars import Doorstep, pickup_at
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -92,14 +92,17 @@ def backorders(
     `coming` are the lots that may be promised, those of the context unless given. Goods are taken
     by the day on which they are due, the earliest first; those of one day, site and supplier are
     planned as an order placed when they are ready, at the lowest full cost. Goods due before the
-    order is placed are either stock by now or overdue, and promised to nobody. Nothing is held.
+    order is placed are either stock by now or overdue, and promised to nobody. An order that may
+    not be split gets one delivery: the earliest, and none beside what stock serves. Nothing is
+    held.
     """
     missing = {one.line: one.quantity for one in made.unserved if one.code == NO_STOCK}
+    whole_only = not wishes.allow_split
     found: list[Backorder] = []
     lots = context.incoming.lots if coming is None else coming
     timely = in_turn(lot for lot in lots if lot.due >= order.placed_at.date()) if missing else ()
     for _, together in groupby(timely, key=_together_with):
-        if not missing:
+        if not missing or (whole_only and (made.legs or found)):
             break
         for one in _from_day(order, missing, list(together), context, wishes):
             found.append(one)
@@ -177,6 +180,18 @@ def _pickups(
     lane = context.lane(order.region, leg.site, leg.service)
     pickups = pickups_of(supply.lot, lane, context)
     return pickups, lane.transit, doorstep(context.network.region[order.region])
+
+
+def sent_now(
+    region: str, site: str, service: str, now: datetime, by: datetime, context: PlanningContext
+) -> Delivery | None:
+    """Returns the delivery of goods that leave from now on; None for a lane that is no more."""
+    try:
+        lane = context.lane(region, site, service)
+    except KeyError:
+        return None
+    pickup = pickup_at(lane.site, now, lane.service.pickup_days)
+    return delivery(pickup, lane.transit, doorstep(context.network.region[region]), by)
 
 
 def pickups_of(lot: Lot, lane: Lane, context: PlanningContext) -> list[datetime]:

@@ -106,6 +106,15 @@ class Shop:
         answer = self.post("/v1/stock/movements", {**body, **changes}, role="planner")
         assert answer.status_code == 201, answer.text
 
+    def place(self, quantity: int) -> Document:
+        """A purchase order of so many mugs."""
+        lines = [{"item": "MUG", "quantity": quantity}]
+        body = {"supplier": "POTTER", "site": "DE-HAM", "lines": lines}
+        answer = self.post("/v1/purchase-orders", body, role="planner")
+        assert answer.status_code == 201, answer.text
+        found: Document = answer.json()
+        return found
+
     def incoming(self) -> Any:
         """What goods on their way could be promised of the mug."""
         url = "/v1/availability?items=MUG&region=DE"
@@ -257,8 +266,7 @@ def test_an_open_purchase_order_is_promised_by_the_record_of_its_supplier(
 
     The order is due on Monday the 14th: ready on Tuesday, or on Saturday the 19th if it is late.
     """
-    body = {"supplier": "POTTER", "site": "DE-HAM", "lines": [{"item": "MUG", "quantity": 6}]}
-    placed = shop.post("/v1/purchase-orders", body, role="planner").json()
+    placed = shop.place(6)
     plan = shop.order("A", COMING + 4).json()
     inbound, planned = plan["backorders"]["legs"]
     assert (inbound["supply"]["kind"], planned["supply"]["kind"]) == ("inbound", "planned")
@@ -388,3 +396,41 @@ def test_many_orders_at_once_never_claim_more_than_comes(
         shop.end(plan, "cancel")
     clock.pass_(minutes=31)
     assert promised(shop.order("after", 2 * COMING).json()) == COMING
+
+
+def test_goods_that_nobody_names_go_to_those_who_wait(shop: Shop) -> None:
+    """Whichever lot they are of: one that is due sooner, and promised to nobody, waits instead."""
+    placed = shop.place(3)
+    sooner, later = shop.order("A", COMING).json(), shop.order("B", 2).json()
+    (leg,) = later["backorders"]["legs"]
+    assert leg["supply"]["purchase_orders"] == [placed["id"]]
+    shop.end(sooner, "cancel")
+    shop.end(later, "confirm")
+    shop.receive(2, reference="a slip of the pen")
+    assert len(shop.end(later, "confirm")["shipments"]) == 1
+    assert shop.stock() == (0, 0)
+
+
+def test_goods_that_come_early_are_there_early(
+    shop: Shop, client: TestClient, keys: Mapping[str, Headers]
+) -> None:
+    plan = shop.order("A", 2).json()
+    (leg,) = plan["backorders"]["legs"]
+    shop.end(plan, "confirm")
+    shop.receive(2)
+    (shipment,) = shop.end(plan, "confirm")["shipments"]
+    url = f"/v1/shipments/{shipment}"
+    found = client.get(url, headers=keys["order-service"]).json()
+    assert found["promise"]["by"] == leg["promise_by"]
+    assert found["eta"] < leg["delivery"]["p50"]
+
+
+def test_an_order_that_may_not_be_split_gets_one_delivery(shop: Shop) -> None:
+    shop.place(3)
+    alone = shop.order("A", COMING + 3, allow_split=False).json()
+    (leg,) = alone["backorders"]["legs"]
+    assert sum(line["quantity"] for line in leg["lines"]) == COMING
+    shop.end(alone, "cancel")
+    shop.receive(1, reference="PO-1")
+    beside = shop.order("B", 2, allow_split=False).json()
+    assert (len(beside["legs"]), beside["backorders"]["legs"]) == (1, [])

@@ -105,16 +105,23 @@ class Books:
         """Whether a new reservation of so many units would be granted."""
         return all(asked <= self.free(key) for key, asked in units.items())
 
+    def awaited(self, lot: SupplyLot) -> int:
+        """Units of a lot on its way that open reservations wait for."""
+        return sum(hold.awaits[lot.key] for hold in self.holds.values() if hold.state in OPEN)
+
     def coming(self, lot: SupplyLot) -> int:
         """Units of a lot on its way that a new claim can take."""
-        awaited = sum(hold.awaits[lot.key] for hold in self.holds.values() if hold.state in OPEN)
-        return lot.units - self.received[lot.key] - awaited
+        return lot.units - self.received[lot.key] - self.awaited(lot)
 
     def arrives(self, lots: Sequence[SupplyLot], units: int) -> None:
         """Gives units that came in for lots to those who wait, the first promised first."""
+        shares = {lot.key: 0 for lot in lots}
+        for lot, most in [*((lot, self.awaited(lot)) for lot in lots),
+                          *((lot, self.coming(lot)) for lot in lots)]:  # fmt: skip
+            shares[lot.key] += min(units, most)
+            units -= min(units, most)
         for lot in lots:
-            comes = min(units, lot.units - self.received[lot.key])
-            units -= comes
+            comes = shares[lot.key]
             self.received[lot.key] += comes
             for hold in sorted(self.holds.values(), key=lambda hold: hold.made):
                 share = min(comes, hold.awaits[lot.key]) if hold.state in OPEN else 0
