@@ -4,7 +4,7 @@ Requests that arrive while a group is committed make the next one, so a busy pro
 groups and an idle one commits each request at once. The promises:
 
 - a group that fails is not judged: each of its requests runs alone, so an error reaches only the
-  request that caused it;
+  request that caused it; so does a request that the group put off (`PutOff`);
 - a request that is heavy runs alone, beside the groups;
 - a group waits `LINGER_SECONDS` for those who will come at once, and `LOCK_SECONDS` for rows that
   other transactions hold; then its requests run alone, and those who wait for nothing are done.
@@ -29,6 +29,11 @@ LOCK_SECONDS = 0.05
 
 ALONE = 8
 """Requests that run alone at the same time."""
+
+
+class PutOff(Exception):
+    """The answer to a request that is to run alone, after the group that changed nothing for it."""
+
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
@@ -122,7 +127,10 @@ class Committer(Generic[Ask, Answer]):
                 self._alone.submit(self._run_alone, waiting)
             return
         for waiting, answer in zip(group, answers, strict=True):
-            _give(waiting.answer, answer)
+            if isinstance(answer, PutOff):
+                self._alone.submit(self._run_alone, waiting)
+            else:
+                _give(waiting.answer, answer)
 
     def _run_alone(self, waiting: Waiting[Ask, Answer]) -> None:
         try:

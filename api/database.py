@@ -62,6 +62,13 @@ def session_factory(engine: Engine, reads: bool = False) -> SessionFactory:
     return sessionmaker(bound, class_=Session, expire_on_commit=False)
 
 
+def hurry(session: Session, seconds: float) -> None:
+    """Ensures that the transaction waits no longer than that for a row of PostgreSQL."""
+    if session.get_bind().dialect.name == "postgresql":
+        limit = f"SET LOCAL lock_timeout = {int(seconds * 1000)}"
+        session.connection().exec_driver_sql(limit)
+
+
 def _prepare(connection: Any, _: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -19,22 +19,25 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from api import store
-from api.commits import LOCK_SECONDS, Committer
+from api.commits import LOCK_SECONDS, Committer, PutOff
+from api.database import hurry
 from api.idempotency import InFlight, Named, lock_names, replay, response_of, still_running
 from api.records import IdempotencyRecord
+from api.services.brands import brand_version
 from api.services.fulfillment import answer_each
-from api.services.planning import Ask, Planned, Service, plan_each
+from api.services.planning import ATTEMPTS, Ask, Overtaken, Planned, Service, plan_each
 from core.encoding import json_bytes
 from core.errors import EntrepotError
 from routing.fulfillment.document import Document
 
-GROUP_LINES = 12
-"""Orders of more lines are planned alone, so that nobody waits for their search."""
+GROUP_LINES, GROUP_UNITS = 12, 200
+"""Orders of more are planned alone, so that nobody waits for their search or their parcels."""
 
 TRIES = 3
 """How often a post that runs alone is begun when the database ends it for another's sake."""
 
-_DEADLOCK = "40P01"
+_AGAIN = frozenset({"40P01", "55P03"})
+"""A deadlock, and a lock that was waited for too long."""
 
 _TURN = threading.Lock()
 """Who plans many orders: a process has one interpreter, and more threads would only share it."""
@@ -81,10 +84,12 @@ def _leaver(in_flight: InFlight, name: tuple[str, str]) -> Callable[[Future[Resp
 
 
 def _heavy(post: Post) -> bool:
-    bodies = [ask.body for ask in post.asks]
-    return (
-        len(bodies) != 1 or len(bodies[0].lines) > GROUP_LINES or bool(bodies[0].options.replaces)
-    )
+    if len(post.asks) != 1:
+        return True
+    body = post.asks[0].body
+    units = sum(line.quantity for line in body.lines)
+    large = len(body.lines) > GROUP_LINES or units > GROUP_UNITS
+    return large or body.options.replaces is not None
 
 
 def _act(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response | Exception]:
@@ -93,21 +98,24 @@ def _act(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response 
         try:
             return _committed(app, posts, alone)
         except OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") != _DEADLOCK:
+            if getattr(error.orig, "sqlstate", "") not in _AGAIN:
                 raise
     return _committed(app, posts, alone)
 
 
 def _committed(app: FastAPI, posts: Sequence[Post], alone: bool) -> Sequence[Response | Exception]:
     with _TURN if alone else nullcontext(), app.state.reading() as session:
+        seen = brand_version(session)
         ahead = _planned(_service(app, session), posts)
     with app.state.sessions.begin() as session:
         if not alone:
-            _hurry(session)
+            hurry(session, LOCK_SECONDS)
         service = _service(app, session)
+        if brand_version(session) != seen:  # what was planned is of goods and lanes of before
+            ahead = {}
         answers = _judged(service, posts)
         fresh = [post for post in posts if post.named.name not in answers]
-        answers |= _made(service, fresh, ahead)
+        answers |= _made(service, fresh, ahead, alone)
         return [answers[post.named.name] for post in posts]
 
 
@@ -122,13 +130,6 @@ def _planned(service: Service, posts: Sequence[Post]) -> dict[Name, list[Planned
     fresh = [post for post in posts if post.named.name not in known]
     planned = iter(plan_each(service, [ask for post in fresh for ask in post.asks]))
     return {post.named.name: list(islice(planned, len(post.asks))) for post in fresh}
-
-
-def _hurry(session: Session) -> None:
-    """Ensures that nobody in a group waits long for a row that another transaction holds."""
-    if session.get_bind().dialect.name == "postgresql":
-        limit = f"SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)}"
-        session.connection().exec_driver_sql(limit)
 
 
 def _judged(service: Service, posts: Sequence[Post]) -> dict[Name, Response | Exception]:
@@ -158,16 +159,25 @@ def _replayed(
 
 
 def _made(
-    service: Service, posts: Sequence[Post], ahead: Mapping[Name, Sequence[Planned]]
+    service: Service, posts: Sequence[Post], ahead: Mapping[Name, Sequence[Planned]], alone: bool
 ) -> dict[Name, Response | Exception]:
-    """Returns the answers to new posts, stored so that a repeat gets the same bytes."""
+    """Returns the answers to new posts, stored so that a repeat gets the same bytes.
+
+    Nobody is planned again in a group, which holds rows already: waiting for more of them, out of
+    their order, is how deadlocks come about.
+    """
     planned = [ahead.get(post.named.name) or plan_each(service, post.asks) for post in posts]
-    made = iter(answer_each(service, [one for own in planned for one in own]))
+    attempts = ATTEMPTS if alone else 1
+    made = iter(answer_each(service, [one for own in planned for one in own], attempts))
     answers: dict[Name, Response | Exception] = {}
     rows = []
     for post in posts:
+        own = list(islice(made, len(post.asks)))
+        if not alone and any(isinstance(one, Overtaken) for one in own):
+            answers[post.named.name] = PutOff()
+            continue
         try:
-            status, document, location = post.answer(list(islice(made, len(post.asks))))
+            status, document, location = post.answer(own)
         except EntrepotError as error:
             answers[post.named.name] = error
             continue

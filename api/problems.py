@@ -198,6 +198,8 @@ def _pointer(path: Sequence[object]) -> str:
 
 
 async def _database(request: Request, error: Any) -> JSONResponse:
+    if "\x00" in request.scope["path"]:
+        return problem(request, 404, "No name contains a NUL.")
     if _busy(error):
         return problem(
             request, 503, "The database is busy or away; the request changed nothing.", "busy",

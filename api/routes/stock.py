@@ -48,7 +48,9 @@ class MovementCreate(Body):
     ]
     quantity: Change
     reference: Text = ""
-    expected_on_hand: Annotated[int, Field(strict=True, ge=0), INTEGRAL] | None = None
+    expected_on_hand: (
+        Annotated[int, Field(strict=True, ge=0, le=1_000_000_000_000), INTEGRAL] | None
+    ) = None
 
 
 class SafetyCreate(Body):

@@ -11,7 +11,7 @@ from api.problems import shortages_of
 from api.queue.events import publish
 from api.services.backorders import held_legs, lots_of, send_complete
 from api.services.orders import OrderBody, order_body
-from api.services.planning import WATCHERS, Ask, Planned, Service, make_each, plan_each
+from api.services.planning import ATTEMPTS, WATCHERS, Ask, Planned, Service, make_each, plan_each
 from api.services.shipments import create_shipments
 from core.clock import rfc3339
 from core.errors import BadInput, Conflict, EntrepotError, NotFound, OutOfStock, Problem
@@ -48,13 +48,16 @@ def make_plans(service: Service, orders: Sequence[dict[str, Any]]) -> list[Docum
     return results_of(answer_each(service, plan_each(service, good)), asks)
 
 
-def answer_each(service: Service, planned: Sequence[Planned]) -> list[Document | EntrepotError]:
+def answer_each(
+    service: Service, planned: Sequence[Planned], attempts: int = ATTEMPTS
+) -> list[Document | EntrepotError]:
     """Returns the document of a new plan for each order, or why there is none.
 
     Orders that replace a plan come last, one after the other: units of the plan that is given up
     are theirs before anybody else's, and without a new plan the old one stays as it was.
     """
-    made = iter(make_each(service, [one for one in planned if one.replaces is None]))
+    fresh = [one for one in planned if one.replaces is None]
+    made = iter(make_each(service, fresh, attempts))
     return [next(made) if one.replaces is None else _replaced(service, one) for one in planned]
 
 

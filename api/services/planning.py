@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
+from api.database import hurry
 from api.queue.events import publish_each
 from api.services.brands import brand_version, current_brand
 from api.services.drafts import Draft, document_of_draft, drafted, event_of, refusal_of, row_of
@@ -17,7 +18,7 @@ from core.clock import Clock
 from core.errors import EntrepotError, OutOfStock
 from core.ids import Entropy, mint
 from inventory import store as stock
-from inventory.stock import Entry, Lot, Wanted
+from inventory.stock import Entry, Lot, Reservation, Wanted
 from inventory.supply import Claim
 from routing.allocation.prices import Prices
 from routing.fulfillment import store
@@ -32,8 +33,15 @@ from routing.fulfillment.planning import NO_STOCK, plan_many
 ATTEMPTS = 4
 """How often an order is planned when others take the stock first."""
 
+AGAIN_SECONDS = 0.5
+"""How long a transaction that holds rows waits for more; PostgreSQL ends deadlocks after 1 s."""
+
 WATCHERS = ("auditor", "order-service", "planner")
 """Roles that hear of plans."""
+
+
+class Overtaken(OutOfStock):
+    """Others took the units between planning and holding."""
 
 
 @dataclass(slots=True)
@@ -134,14 +142,16 @@ def plan_each(service: Service, asks: Sequence[Ask]) -> list[Planned]:
     ]
 
 
-def make_each(service: Service, planned: Sequence[Planned]) -> list[Document | EntrepotError]:
+def make_each(
+    service: Service, planned: Sequence[Planned], attempts: int = ATTEMPTS
+) -> list[Document | EntrepotError]:
     """Returns the document of a new plan for each order, or why there is none.
 
     Plans hold their units in the order of the asks, first come, first served. Whoever finds units
-    taken is planned again with what is left.
+    taken is planned again with what is left; after the last attempt he is `Overtaken`.
     """
     drafts = {at: one.draft for at, one in enumerate(planned) if one.draft is not None}
-    made = _held_or_planned_again(service, planned, drafts)
+    made = _held_or_planned_again(service, planned, drafts, attempts)
     drafted = {at: one for at, one in made.items() if isinstance(one, Draft)}
     documents = {at: document_of_draft(one) for at, one in drafted.items()}
     _write(service, drafted, documents)
@@ -165,18 +175,26 @@ def _asked(ask: Ask, context: PlanningContext, now: datetime) -> Asked | Entrepo
 
 
 def _held_or_planned_again(
-    service: Service, planned: Sequence[Planned], drafts: Mapping[int, Draft]
+    service: Service, planned: Sequence[Planned], drafts: Mapping[int, Draft], attempts: int
 ) -> dict[int, Draft | EntrepotError]:
+    """Returns what became of drafts.
+
+    Whoever holds rows and plans again would wait for others out of their order: he waits so briefly
+    that no deadlock is found meanwhile, which could end somebody else's request; then all of it
+    begins anew.
+    """
     answers: dict[int, Draft | EntrepotError] = {}
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, attempts + 1):
         served = {at: one for at, one in drafts.items() if one.plan.legs or one.promised}
         answers |= {at: refusal_of(one) for at, one in drafts.items() if at not in served}
         answers |= served
         holding = {at: one for at, one in served.items() if _asked_of(planned[at]).reserve}
         answers |= _held(service, holding, planned)
-        waiting = [at for at in holding if isinstance(answers[at], OutOfStock)]
-        if not waiting:
+        waiting = [at for at in holding if isinstance(answers[at], Overtaken)]
+        if not waiting or attempt == attempts:
             break
+        if any(isinstance(answer, Draft) and answer.held for answer in answers.values()):
+            hurry(service.session, AGAIN_SECONDS)
         drafts = _in_turn(service, {at: _asked_of(planned[at]) for at in waiting})
     return answers
 
@@ -267,11 +285,24 @@ def _held(
         )
         entry = Entry(now, planned[at].ask.actor, service.entropy, one.identity)
         wishes.append(Wanted(lots, entry, until, one.claims))
-    answers = stock.reserve_each(service.session, wishes)
+    answers = _reserved(service.session, wishes)
     return {
-        at: answer if isinstance(answer, OutOfStock) else replace(one, held=answer)
+        at: Overtaken(answer.shortages)
+        if isinstance(answer, OutOfStock)
+        else replace(one, held=answer)
         for (at, one), answer in zip(drafts.items(), answers, strict=True)
     }
+
+
+def _reserved(session: Session, wishes: Sequence[Wanted]) -> list[Reservation | OutOfStock]:
+    """Returns what became of wishes; one that is alone and refused keeps no row from others."""
+    if len(wishes) != 1:
+        return stock.reserve_each(session, wishes)
+    with session.begin_nested() as alone:
+        (answer,) = stock.reserve_each(session, wishes)
+        if isinstance(answer, OutOfStock):
+            alone.rollback()
+    return [answer]
 
 
 def _write(service: Service, made: Mapping[int, Draft], documents: Mapping[int, Document]) -> None:

@@ -206,7 +206,10 @@ def _shipment(
 
 
 def _value(lines: Sequence[Document], brand: Brand) -> Money:
-    """Returns the value of goods in one currency: as paid, or as the catalog says."""
+    """Returns the value of goods in one currency: as paid, or as the catalog says.
+
+    What has left the catalog since it was promised counts nothing.
+    """
     if lines and all(line.get("price") for line in lines):
         currencies = {line["price"]["currency"] for line in lines}
         if len(currencies) == 1:
@@ -214,9 +217,10 @@ def _value(lines: Sequence[Document], brand: Brand) -> Money:
             return Money(minor, currencies.pop())
     catalog = Catalog.of(brand)
     worth = sum(
-        (Decimal(str(catalog.item[line["item"]].value)) * line["quantity"] for line in lines),
+        (Decimal(str(catalog.item[line["item"]].value)) * line["quantity"]
+         for line in lines if line["item"] in catalog.item),
         Decimal(0),
-    )
+    )  # fmt: skip
     return Money.of(worth, brand.currency)
 
 

@@ -22,6 +22,9 @@ from inventory.store.rows import (
     STOCK,
     SUPPLY,
     at,
+    columns,
+    key_of,
+    lock,
     on_postgres,
     run,
     same_row,
@@ -84,8 +87,10 @@ def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLo
     if not order:
         return Arrived(receive(session, [lot], entry)[0])
     lots = [known.get(key, SupplyLot(key, 0)) for key in order]
-    expire(session, entry, (), lots)
+    rows = {lot.key, *_rows_of_waiting(session, lot.key)}
+    expire(session, entry, rows, lots)
     found = claims.open_and_lock(session, lots)
+    lock(session, rows)
     movement = receive(session, [lot], entry)[0]
     waiting, served = _waiting(session, lot.key, entry.at), list[Served]()
     changes = dict[SupplyKey, claims.Change]()
@@ -99,6 +104,28 @@ def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLo
     _hold(session, lot.key, served, entry)
     came = {key: made.received for key, made in changes.items()}
     return Arrived(movement, tuple(served), came)
+
+
+def _rows_of_waiting(session: Session, key: StockKey) -> set[StockKey]:
+    """Returns all stock rows of reservations that wait for units of one; they are locked.
+
+    Some of them will be sent: reservations are locked first and stock rows last, as by whoever ends
+    or confirms one.
+    """
+    waits = select(CLAIM.c.reservation).where(
+        CLAIM.c.quantity > CLAIM.c.received,
+        *(CLAIM.c[name] == value for name, value in key._asdict().items()),
+    )
+    open_ = RESERVATION.c.state.in_((ReservationState.ACTIVE, ReservationState.CONFIRMED))
+    found = select(RESERVATION.c.id).where(RESERVATION.c.id.in_(waits), open_)
+    ids = run(session, found.order_by(RESERVATION.c.id).with_for_update()).scalars().all()
+    if not ids:
+        return set()
+    rows = (
+        run(session, select(*columns(table)).where(table.c.reservation.in_(ids)))
+        for table in (LINE, CLAIM)
+    )
+    return {key_of(row) for every in rows for row in every}
 
 
 def _shared(

@@ -267,9 +267,10 @@ _LOCK = {
         """
         SELECT s.site, s.item, s.customs, s.due, s.reference, s.quantity, s.claimed, s.received
         FROM supply AS s JOIN {rows} ON {same}
-        ORDER BY s.site, s.item, s.customs, s.due, s.reference {lock}
+        ORDER BY s.site {c}, s.item {c}, s.customs, s.due, s.reference {c} {lock}
         """,
         lock="FOR UPDATE OF s",
+        c='COLLATE "C"',
     ).items()
 }
 _CHANGE = _both("""

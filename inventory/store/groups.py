@@ -119,7 +119,7 @@ _HOLD_ON_POSTGRES = f"""
         SELECT s.site, s.item, s.customs, v.units, s.on_hand, s.reserved,
             s.on_hand - s.reserved - s.safety AS free
         FROM stock s JOIN v ON {_HELD} WHERE NOT (SELECT yes FROM due)
-        ORDER BY s.site, s.item, s.customs FOR UPDATE OF s
+        ORDER BY s.site COLLATE "C", s.item COLLATE "C", s.customs FOR UPDATE OF s
     ),
     fits AS MATERIALIZED (
         SELECT count(*) = (SELECT count(*) FROM v) AND coalesce(bool_and(units <= free), TRUE)

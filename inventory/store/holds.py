@@ -180,7 +180,7 @@ def ship(
     _move_to(session, reservation, ReservationState.CONFIRMED, entry)
     held = get(session, reservation)
     leaving = summed(lots) if lots is not None else _remaining(held)
-    for key, units in leaving.items():
+    for key, units in sorted(leaving.items()):
         if run(session, _SHIP_LINE, {**at(key, units), "held_by": reservation}).rowcount != 1:
             raise Conflict(
                 f"The reservation does not hold {units} of {key.item} at {key.site}.",
@@ -201,11 +201,13 @@ def expire(
 ) -> int:
     """Returns how many holds were ended because their time had passed, at most `limit`.
 
-    With `keys`, only holds on those stock rows and on these lots are looked at.
+    With `keys`, only holds on those stock rows and on these lots are looked at, and all of them are
+    ended, however many.
     """
     if run(session, _ANY_EXPIRED, {"now": entry.at}).first() is None:
         return 0  # the usual case costs one look into an index
-    ids = run(session, _expired(entry.at, keys, lots).limit(limit)).scalars().all()
+    most = limit if keys is None else None
+    ids = run(session, _expired(entry.at, keys, lots).limit(most)).scalars().all()
     ended = [held for held in sorted(ids) if _end(session, held, entry.at)]
     if ended:
         claims.free(session, ended, lots)
