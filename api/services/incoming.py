@@ -53,8 +53,27 @@ def on_the_way(
     lines = purchasing.open_lines(session, wanted)
     for lot in planned(lines, context.network, incoming.references):
         lots[lot.item].append(lot)
-    taken = stock.taken(session, now, wanted) if any(lots.values()) else {}
-    return OnTheWay(lots, Counter(taken))
+    if not any(lots.values()):
+        return OnTheWay()
+    moved = {key: units for key, units in stock.promised(session, wanted).items() if key.reference}
+    left = {item: _less_promised(own, moved) for item, own in lots.items()}
+    return OnTheWay(left, Counter(stock.taken(session, now, wanted)))
+
+
+def _less_promised(lots: Sequence[Lot], promised: Mapping[SupplyKey, int]) -> list[Lot]:
+    """Returns lots without the units that were promised when they were due on another day."""
+    known = {lot.key for lot in lots}
+    before = Counter[tuple[StockKey, str]]()
+    for key, units in promised.items():
+        if key not in known:
+            before[StockKey(key.site, key.item, key.customs), key.reference] += units
+    left = []
+    for lot in lots:
+        same = (StockKey(lot.site, lot.item, lot.customs), lot.reference)
+        gone = min(before[same], lot.units)
+        before[same] -= gone
+        left += [replace(lot, units=lot.units - gone)] if gone < lot.units else []
+    return left
 
 
 def planned(

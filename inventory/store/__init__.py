@@ -7,7 +7,15 @@ writers never deadlock.
 
 from inventory.store.arrivals import Arrived, Served, arrive
 from inventory.store.books import reconcile, repair
-from inventory.store.claims import claims_of, forget_receipts, misclaimed, received, reclaim, taken
+from inventory.store.claims import (
+    claims_of,
+    forget_receipts,
+    misclaimed,
+    promised,
+    received,
+    reclaim,
+    taken,
+)
 from inventory.store.holds import (
     confirm,
     expire,
@@ -32,7 +40,7 @@ from inventory.store.moves import (
 
 __all__ = [
     "Arrived", "Served", "adjust", "arrive", "claims_of", "confirm", "expire", "extend",
-    "forget_receipts", "get", "in_transit", "levels", "misclaimed", "movements", "receive",
-    "received", "reclaim", "reconcile", "release", "release_bond", "repair", "reserve",
+    "forget_receipts", "get", "in_transit", "levels", "misclaimed", "movements", "promised",
+    "receive", "received", "reclaim", "reconcile", "release", "release_bond", "repair", "reserve",
     "reserve_each", "set_safety", "ship", "take_back", "taken", "transfer_in", "transfer_out",
 ]  # fmt: skip

@@ -66,6 +66,12 @@ def taken(session: Session, now: datetime, items: Collection[str]) -> dict[Suppl
     return {lot_of(row): int(row.units) for row in run(session, query)}
 
 
+def promised(session: Session, items: Collection[str]) -> dict[SupplyKey, int]:
+    """Returns units by lot that are promised and have not come in, of lots old and new."""
+    query = select(SUPPLY).where(SUPPLY.c.item.in_(items), SUPPLY.c.claimed > 0)
+    return {lot_of(row): int(row.claimed) for row in run(session, query)}
+
+
 def claims_of(session: Session, reservation: str) -> list[Claimed]:
     """Returns what a reservation holds, or held, of goods on their way; by lot."""
     query = select(CLAIM).where(CLAIM.c.reservation == reservation).order_by(*_LOT_OF_CLAIM)

@@ -312,6 +312,23 @@ def test_a_new_inbound_says_what_is_still_to_come_and_keeps_what_was_promised(
     assert promised(shop.order("C", 9).json()) == 4
 
 
+def test_goods_that_come_on_another_day_are_not_promised_twice(
+    shop: Shop, awaited: Brand, clock: FakeClock
+) -> None:
+    """And go to whoever was promised them, whichever day is named by then."""
+    plan = shop.order("A", 3).json()
+    shop.end(plan, "confirm")
+    for due in ("2026-09-12", "2026-09-09"):
+        row = {"site": "DE-HAM", "item": "MUG", "quantity": COMING, "due": due,
+               "purchase_order": "PO-1"}  # fmt: skip
+        coming = awaited.with_table("inbound", brand_of(inbound=[row]).table("inbound"))
+        with shop.sessions.begin() as session:
+            load_brand(session, coming, clock, os.urandom)
+        assert promised(shop.order(due, 9, reserve=False).json()) == COMING - 3
+    shop.receive(3, reference="PO-1")
+    assert len(shop.end(plan, "confirm")["shipments"]) == 1
+
+
 def test_claims_that_drifted_are_found_and_repaired(shop: Shop) -> None:
     shop.order("A", 3)
     with shop.sessions.begin() as session:
