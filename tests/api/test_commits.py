@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.commits import LARGEST_GROUP, Committer
+from api.commits import LARGEST_GROUP, Committer, PutOff
 from core.errors import Conflict
 
 
@@ -28,6 +28,8 @@ class Groups:
             raise ArithmeticError("13 spoils the transaction")
         if 99 in asks:
             self.slow.wait(30)
+        if 77 in asks and not alone:
+            return [PutOff() if ask == 77 else ask for ask in asks]
         return [Conflict("odd") if ask % 2 else ask for ask in asks]
 
 
@@ -64,6 +66,19 @@ def test_a_refusal_reaches_only_whom_it_concerns(
     assert [answers[at].result(30) for at in (0, 1, 3)] == [0, 2, 4]
     with pytest.raises(Conflict):
         answers[2].result(30)
+
+
+def test_who_is_put_off_runs_alone_and_the_group_without_him(
+    groups: Groups, committer: Committer[int, int]
+) -> None:
+    first = committer.submit(0)
+    assert groups.entered.wait(30)
+    answers = [committer.submit(ask) for ask in (2, 77, 4)]
+    groups.gate.set()
+    assert [first.result(30), answers[0].result(30), answers[2].result(30)] == [0, 2, 4]
+    with pytest.raises(Conflict):  # what the answer is when it runs alone
+        answers[1].result(30)
+    assert [seen for seen in groups.seen if 77 in seen[0]] == [([2, 77, 4], False), ([77], True)]
 
 
 def test_an_error_of_one_is_not_an_error_of_the_group(

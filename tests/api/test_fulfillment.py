@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from starlette.testclient import TestClient
 
+from api import posts
 from api.database import SessionFactory
+from api.services.brands import load_brand
 from core.brand import Brand
 from inventory import store
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, seeded_entropy
 
 URL = "/v1/fulfillment-plans"
 Headers = Mapping[str, str]
@@ -61,6 +63,46 @@ def stock(sessions: SessionFactory) -> dict[str, tuple[int, int]]:
     with sessions() as session:
         assert store.reconcile(session) == []
         return {level.site: (level.on_hand, level.reserved) for level in store.levels(session)}
+
+
+def test_a_name_with_a_nul_is_nobodys(shop: Shop) -> None:
+    assert (shop.get("/%00").status_code, shop.post("/%00/confirm").status_code) == (404, 404)
+
+
+def test_what_left_the_catalog_since_it_was_promised_still_leaves(
+    shop: Shop, loaded: Brand, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    plan = shop.plan()
+    items = loaded.table("items")
+    renamed = loaded.with_table("items", items.assign(item="BOWL"))
+    for name in ("stock", "forecast"):
+        renamed = renamed.with_table(name, renamed.table(name).iloc[:0])
+    with sessions.begin() as session:
+        load_brand(session, renamed, clock, seeded_entropy(3))
+    confirmed = shop.post(f"/{plan['id']}/confirm")
+    assert (confirmed.status_code, len(confirmed.json()["shipments"])) == (200, 1)
+
+
+def test_a_brand_loaded_between_planning_and_holding_is_planned_on(
+    shop: Shop, loaded: Brand, sessions: SessionFactory, clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Express is all that is left when the units are to be held."""
+    rates = loaded.table("rates")
+    express = loaded.with_table(
+        "rates", rates[rates["service"] == "EXPRESS"].reset_index(drop=True)
+    )
+    planned = posts._planned
+
+    def overtaken(*asked: Any) -> Any:
+        ahead = planned(*asked)
+        with sessions.begin() as session:
+            load_brand(session, express, clock, seeded_entropy(3))
+        return ahead
+
+    assert shop.plan()["legs"][0]["service"] == "ECONOMY"
+    monkeypatch.setattr(posts, "_planned", overtaken)
+    assert shop.plan(order="O-2")["legs"][0]["service"] == "EXPRESS"
 
 
 def test_a_plan_holds_its_units_and_can_be_read_again(shop: Shop, sessions: SessionFactory) -> None:

@@ -151,6 +151,22 @@ def test_units_on_their_way_are_claimed_once_also_those_of_an_expired_hold(
         assert store.reconcile(session) == []
 
 
+def test_goods_come_in_however_many_holds_on_them_have_expired(
+    sessions: SessionFactory, entry: Entry
+) -> None:
+    lot = SupplyLot(SupplyKey("DE-HAM", "MUG", "free", entry.at.date(), "PO-1"), 1500)
+    until = entry.at + timedelta(minutes=1)
+    wishes = [Wanted((), entry, until, (Claim(lot, 1),)) for _ in range(1200)]
+    with sessions.begin() as session:
+        store.reserve_each(session, wishes)
+    later = Entry(entry.at + timedelta(minutes=5), "test", os.urandom, "PO-1")
+    with sessions.begin() as session:
+        arrived = store.arrive(session, Lot("DE-HAM", "MUG", 1500), later, [lot])
+        assert arrived.served == ()
+        assert [level.available for level in store.levels(session)] == [1500]
+        assert store.misclaimed(session) == []
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("end", [store.confirm, store.release])
 def test_goods_come_in_before_or_after_an_order_that_waits_for_them_is_ended(

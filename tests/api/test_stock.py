@@ -259,6 +259,7 @@ def test_goods_released_from_bond_are_free_at_their_site(client: TestClient, key
         ({"kind": "transfer_in", "reference": "T", "quantity": 0}, "/quantity"),
         ({"kind": "bond_release"}, "/customs"),
         ({"kind": "transfer_out", "reference": "T", "expected_on_hand": 3}, "/expected_on_hand"),
+        ({"kind": "adjustment", "expected_on_hand": 2**63}, "/expected_on_hand"),
     ],
 )
 def test_a_movement_needs_what_its_kind_needs(
