@@ -1,7 +1,7 @@
 """Arrivals: goods that were on their way come in, and go to those who were promised them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -74,16 +74,17 @@ class _Waiting:
 def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLot] = ()) -> Arrived:
     """Returns the movement by which units came in, and the claims that they serve.
 
-    Units are taken for those of the lot whose purchase order is the reference of the entry. Where
-    it names none of them, nobody knows which lot came: those who wait come first, lot by lot as
-    they are due, then the lots themselves. The claims of a lot are served in the order in which
+    Units are taken for those of the lot whose purchase order is the reference of the entry; what is
+    over goes to those who wait for other lots. Where the reference names none of them, nobody knows
+    which lot came: those who wait come first, lot by lot as they are due, then the lots themselves.
+    The claims of a lot are served in the order in which
     they were made (by moment, then by id); what is left is free stock, and no longer on its way.
     `expected` names the lots of the stock row that are known to be on their way.
     """
     known = {each.key: each for each in expected}
     keys = {*known, *_awaited(session, lot.key)}
     named = {key for key in keys if key.reference and key.reference == entry.reference}
-    order = sorted(named or keys, key=lambda key: (key.due, key.reference))
+    order = sorted(keys, key=lambda key: (key not in named, key.due, key.reference))
     if not order:
         return Arrived(receive(session, [lot], entry)[0])
     lots = [known.get(key, SupplyLot(key, 0)) for key in order]
@@ -94,7 +95,7 @@ def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLo
     movement = receive(session, [lot], entry)[0]
     waiting, served = _waiting(session, lot.key, entry.at), list[Served]()
     changes = dict[SupplyKey, claims.Change]()
-    for each, comes in zip(lots, _shared(lot.quantity, lots, found), strict=True):
+    for each, comes in zip(lots, _shared(lot.quantity, lots, found, named), strict=True):
         served += (given := _given(each.key, waiting[each.key], comes))
         claimed = sum(one.units for one in given)
         total = found[each.key].quantity if comes <= claimed else each.units
@@ -129,19 +130,28 @@ def _rows_of_waiting(session: Session, key: StockKey) -> set[StockKey]:
 
 
 def _shared(
-    units: int, lots: Sequence[SupplyLot], rows: Mapping[SupplyKey, claims.Row]
+    units: int,
+    lots: Sequence[SupplyLot],
+    rows: Mapping[SupplyKey, claims.Row],
+    named: Collection[SupplyKey],
 ) -> list[int]:
-    """Returns how many of the units that came in are those of each lot: claimed ones first."""
-    comes = []
-    for each in lots:
-        comes.append(min(units, rows[each.key].claimed))
-        units -= comes[-1]
-    for place, each in enumerate(lots):
-        row = rows[each.key]
-        more = min(units, max(0, each.units - row.received - row.claimed))
-        comes[place] += more
-        units -= more
-    return comes
+    """Returns how many of the units that came in are those of each lot: claimed ones first.
+
+    Of lots that are not named while others are, only claimed ones.
+    """
+    comes = dict.fromkeys((lot.key for lot in lots), 0)
+    for group in ([lot for lot in lots if lot.key in named],
+                  [lot for lot in lots if lot.key not in named]):  # fmt: skip
+        for lot in group:
+            comes[lot.key] = min(units, rows[lot.key].claimed)
+            units -= comes[lot.key]
+        for lot in group:
+            row = rows[lot.key]
+            free = max(0, lot.units - row.received - row.claimed)
+            more = min(units, free) if lot.key in named or not named else 0
+            comes[lot.key] += more
+            units -= more
+    return list(comes.values())
 
 
 def _awaited(session: Session, key: StockKey) -> list[SupplyKey]:

@@ -109,15 +109,28 @@ class Books:
         """Units of a lot on its way that open reservations wait for."""
         return sum(hold.awaits[lot.key] for hold in self.holds.values() if hold.state in OPEN)
 
+    def rows_of_waiting(self, key: StockKey) -> set[StockKey]:
+        """The rows of open reservations that wait for units of one row."""
+        found = set[StockKey]()
+        for hold in self.holds.values():
+            lots = {StockKey(*lot[:3]): units for lot, units in hold.awaits.items() if units}
+            if hold.state in OPEN and key in lots:
+                found |= {*hold.left, *(StockKey(*lot[:3]) for lot in hold.awaits)}
+        return found
+
     def coming(self, lot: SupplyLot) -> int:
         """Units of a lot on its way that a new claim can take."""
         return lot.units - self.received[lot.key] - self.awaited(lot)
 
-    def arrives(self, lots: Sequence[SupplyLot], units: int) -> None:
-        """Gives units that came in for lots to those who wait, the first promised first."""
+    def arrives(self, lots: Sequence[SupplyLot], units: int, named: SupplyLot | None) -> None:
+        """Gives units that came in to those who wait: of a named lot, else whoever was first."""
         shares = {lot.key: 0 for lot in lots}
-        for lot, most in [*((lot, self.awaited(lot)) for lot in lots),
-                          *((lot, self.coming(lot)) for lot in lots)]:  # fmt: skip
+        free = lots if named is None else [named]
+        order = sorted(lots, key=lambda lot: (lot is not named, lot.key.due, lot.key.reference))
+        wait = [(lot, self.awaited(lot)) for lot in order]
+        rest = [(lot, self.coming(lot)) for lot in order if lot in free]
+        first = wait[:1] + rest if named is not None else wait + rest
+        for lot, most in [*first, *(wait[1:] if named is not None else [])]:
             shares[lot.key] += min(units, most)
             units -= min(units, most)
         for lot in lots:
@@ -234,13 +247,13 @@ class Ledger(RuleBasedStateMachine):
     @rule(lot=st.sampled_from(COMING), units=st.integers(1, 6), named=st.booleans())
     def arrive(self, lot: SupplyLot, units: int, named: bool) -> None:
         key = StockKey(*lot.key[:3])
-        lots = [lot] if named else [each for each in COMING if StockKey(*each.key[:3]) == key]
+        lots = [each for each in COMING if StockKey(*each.key[:3]) == key]
         entry = replace(self.entry, reference=lot.key.reference if named else "GRN")
-        self.books.expire(self.now, set(), [each.key for each in lots])
-        expected = [each for each in COMING if StockKey(*each.key[:3]) == key]
-        store.arrive(self.session, Lot(key.site, key.item, units, key.customs), entry, expected)
+        rows = {key, *self.books.rows_of_waiting(key)}
+        self.books.expire(self.now, rows, [each.key for each in lots])
+        store.arrive(self.session, Lot(key.site, key.item, units, key.customs), entry, lots)
         self._came([Lot(key.site, key.item, units, key.customs)])
-        self.books.arrives(lots, units)
+        self.books.arrives(lots, units, lot if named else None)
 
     @rule(lot=some_lots, units=st.integers(0, 3))
     def keep_a_buffer(self, lot: Lot, units: int) -> None:
