@@ -1,6 +1,7 @@
 """Problem details (RFC 9457): every failure at the HTTP door has the same shape."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -185,10 +186,15 @@ async def _validation(request: Request, error: Any) -> JSONResponse:
 
 def _located(found: Mapping[str, Any]) -> dict[str, str]:
     place, *path = found["loc"]
+    said = _MEMBER.sub(r"\1", str(found["msg"]))
     if place == "body":
-        return {"pointer": _pointer(path), "detail": str(found["msg"])}
+        return {"pointer": _pointer(path), "detail": said}
     name = {"query": "parameter", "path": "parameter", "header": "header"}.get(place, "parameter")
-    return {name: ".".join(str(part) for part in path), "detail": str(found["msg"])}
+    return {name: ".".join(str(part) for part in path), "detail": said}
+
+
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+"""How Python writes a member of an enumeration; callers know its value."""
 
 
 def _pointer(path: Sequence[object]) -> str:

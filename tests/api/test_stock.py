@@ -41,6 +41,12 @@ def post(client: TestClient, keys: Keys, body: object, key: str = "k-1") -> Resp
     return answer
 
 
+def test_kinds_are_told_as_callers_write_them(client: TestClient, keys: Keys) -> None:
+    (error,) = post(client, keys, receipt(kind="shipment")).json()["errors"]
+    assert error["pointer"] == "/kind"
+    assert error["detail"].startswith("Input should be 'receipt', 'return'")
+
+
 def rows(client: TestClient, keys: Keys, query: str = "") -> list[dict[str, Any]]:
     answer = client.get(f"/v1/stock{query}", headers=keys["planner"])
     assert answer.status_code == 200, answer.text
