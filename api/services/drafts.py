@@ -38,7 +38,7 @@ class Draft:
         return self.later is not None and bool(self.later.legs)
 
 
-def drafted(
+def draft_of(
     identity: str,
     plan: Plan,
     later: Backorders | None,

@@ -7,11 +7,21 @@ from typing import Any
 
 from sqlmodel import Session
 
+from api.database import hurry
 from api.problems import shortages_of
 from api.queue.events import publish
 from api.services.backorders import held_legs, lots_of, send_complete
 from api.services.orders import OrderBody, order_body
-from api.services.planning import ATTEMPTS, WATCHERS, Ask, Planned, Service, make_each, plan_each
+from api.services.planning import (
+    AGAIN_SECONDS,
+    ATTEMPTS,
+    WATCHERS,
+    Ask,
+    Planned,
+    Service,
+    make_each,
+    plan_each,
+)
 from api.services.shipments import create_shipments
 from core.clock import rfc3339
 from core.errors import BadInput, Conflict, EntrepotError, NotFound, OutOfStock, Problem
@@ -58,7 +68,10 @@ def answer_each(
     """
     fresh = [one for one in planned if one.replaces is None]
     made = iter(make_each(service, fresh, attempts))
-    return [next(made) if one.replaces is None else _replaced(service, one) for one in planned]
+    return [
+        next(made) if (old := one.replaces) is None else _replaced(service, one.ask, old)
+        for one in planned
+    ]
 
 
 def asks_of(orders: Sequence[dict[str, Any]], actor: str) -> list[Ask | BadInput]:
@@ -135,12 +148,17 @@ def cancel_plan(service: Service, plan_id: str) -> Document:
 # Replacing a plan
 
 
-def _replaced(service: Service, one: Planned) -> Document | EntrepotError:
+def _replaced(service: Service, ask: Ask, old: str) -> Document | EntrepotError:
+    """Returns the plan that takes the place of an old one, or why the old one stays.
+
+    It holds the rows of the old plan and may wait for others, as one who plans again.
+    """
+    hurry(service.session, AGAIN_SECONDS)
+    options = ask.body.options.model_copy(update={"replaces": None})
+    alone = replace(ask, body=ask.body.model_copy(update={"options": options}))
     try:
         with service.session.begin_nested():
-            _give_up(replace(service, actor=one.ask.actor), one.replaces or "", one.ask.body.order)
-            options = one.ask.body.options.model_copy(update={"replaces": None})
-            alone = Ask(one.ask.body.model_copy(update={"options": options}), one.ask.actor)
+            _give_up(replace(service, actor=ask.actor), old, ask.body.order)
             (made,) = make_each(service, plan_each(service, [alone]))
             if isinstance(made, EntrepotError):
                 raise made

@@ -16,7 +16,7 @@ from inventory.suppliers.orders import OpenLine
 from inventory.supply import Claim, SupplyKey, SupplyKind, SupplyLot
 from routing.fulfillment.backorders import Backorders
 from routing.fulfillment.context import PlanningContext
-from routing.fulfillment.incoming import Incoming, Lot, left_of
+from routing.fulfillment.incoming import Incoming, Lot, left_of, summed
 from warehouses.network import Network
 
 
@@ -81,18 +81,15 @@ def planned(
 ) -> Collection[Lot]:
     """Returns what open orders bring to serving sites, but for orders that inbound names."""
     serving = {site.site: site.customs for site in network.serving}
-    lots: dict[SupplyKey, Lot] = {}
-    for line in lines:
-        if line.site not in serving or line.order in inbound:
-            continue
-        lot = Lot(line.site, line.item, serving[line.site], line.quantity, line.arrives,
-                  line.order, SupplyKind.PLANNED, line.supplier)  # fmt: skip
-        known = lots.get(lot.key)
-        lots[lot.key] = replace(lot, units=lot.units + known.units) if known else lot
-    return lots.values()
+    return summed(
+        Lot(line.site, line.item, serving[line.site], line.quantity, line.arrives,
+            line.order, SupplyKind.PLANNED, line.supplier)
+        for line in lines
+        if line.site in serving and line.order not in inbound
+    )  # fmt: skip
 
 
-def expected(session: Session, brand: Brand, key: StockKey) -> list[SupplyLot]:
+def expected_lots(session: Session, brand: Brand, key: StockKey) -> list[SupplyLot]:
     """Returns the lots that are on their way to a stock row."""
     inbound = brand.table("inbound")
     rows = inbound[(inbound["site"] == key.site) & (inbound["item"] == key.item)]

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from api.database import hurry
 from api.queue.events import publish_each
 from api.services.brands import brand_version, current_brand
-from api.services.drafts import Draft, document_of_draft, drafted, event_of, refusal_of, row_of
+from api.services.drafts import Draft, document_of_draft, draft_of, event_of, refusal_of, row_of
 from api.services.incoming import on_the_way
 from api.services.orders import Asked, OrderBody, asked_of
 from api.services.prices import current_prices
@@ -130,16 +130,16 @@ def plan_each(service: Service, asks: Sequence[Ask]) -> list[Planned]:
     order that replaces a plan is read only: whoever gives up that plan has it planned afterwards.
     """
     context, now = planning_context(service.session), service.clock.now()
-    found = [_asked(ask, context, now) for ask in asks]
+    found = [Planned(ask, _asked(ask, context, now)) for ask in asks]
     good = {
-        at: asked for at, (ask, asked) in enumerate(zip(asks, found, strict=True))
-        if isinstance(asked, Asked) and ask.body.options.replaces is None
-    }  # fmt: skip
-    drafts = _drafted(service, context, good, _together(service, context, good))
-    return [
-        Planned(ask, asked, drafts.get(at))
-        for at, (ask, asked) in enumerate(zip(asks, found, strict=True))
-    ]
+        at: one.asked
+        for at, one in enumerate(found)
+        if isinstance(one.asked, Asked) and one.replaces is None
+    }
+    left = _left(service, context, good)
+    plans = dict(zip(good, _plans_of(list(good.values()), left, context), strict=True))
+    drafts = _drafted(service, context, good, plans)
+    return [replace(one, draft=drafts.get(at)) for at, one in enumerate(found)]
 
 
 def make_each(
@@ -204,19 +204,11 @@ def _asked_of(one: Planned) -> Asked:
     return one.asked
 
 
-def _plan_each(
+def _plans_of(
     asked: Sequence[Asked], available: Availability, context: PlanningContext
 ) -> list[Plan]:
     """Returns a plan for each order, all of them against the same stock."""
     return plan_many([(one.order, one.wishes) for one in asked], available, context)
-
-
-def _together(
-    service: Service, context: PlanningContext, asked: Mapping[int, Asked]
-) -> dict[int, Plan]:
-    """Returns a plan for each order, all of them against the same stock."""
-    plans = _plan_each(list(asked.values()), _left(service, context, asked), context)
-    return dict(zip(asked, plans, strict=True))
 
 
 def _in_turn(service: Service, asked: Mapping[int, Asked]) -> dict[int, Draft]:
@@ -228,7 +220,7 @@ def _in_turn(service: Service, asked: Mapping[int, Asked]) -> dict[int, Draft]:
     context = planning_context(service.session)
     left, found = dict(_left(service, context, asked)), dict[int, Plan]()
     for at, one in asked.items():
-        (found[at],) = _plan_each([one], dict(left), context)
+        (found[at],) = _plans_of([one], dict(left), context)
         for key, units in found[at].units.items() if one.reserve else ():
             left[key] -= units
     return _drafted(service, context, asked, found)
@@ -267,7 +259,7 @@ def _drafted(
             if asked.reserve:
                 claims = coming.claims(later)
                 coming.taken.update(later.taken)
-        drafts[at] = drafted(mint("pln", now, service.entropy), made, later, claims, arrivals)
+        drafts[at] = draft_of(mint("pln", now, service.entropy), made, later, claims, arrivals)
     return drafts
 
 

@@ -10,8 +10,7 @@ from api import store as doors
 from api.database import SessionFactory
 from api.services.backorders import send_complete
 from api.services.brands import current_brand
-from api.services.incoming import close_received
-from api.services.incoming import expected as expected_lots
+from api.services.incoming import close_received, expected_lots
 from core.brand import Brand
 from core.clock import Clock
 from core.errors import BadInput, NotFound, Problem

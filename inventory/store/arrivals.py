@@ -77,9 +77,9 @@ def arrive(session: Session, lot: Lot, entry: Entry, expected: Sequence[SupplyLo
     Units are taken for those of the lot whose purchase order is the reference of the entry; what is
     over goes to those who wait for other lots. Where the reference names none of them, nobody knows
     which lot came: those who wait come first, lot by lot as they are due, then the lots themselves.
-    The claims of a lot are served in the order in which
-    they were made (by moment, then by id); what is left is free stock, and no longer on its way.
-    `expected` names the lots of the stock row that are known to be on their way.
+    The claims of a lot are served in the order in which they were made (by moment, then by id);
+    what is left is free stock, and no longer on its way. `expected` names the lots of the stock row
+    that are known to be on their way.
     """
     known = {each.key: each for each in expected}
     keys = {*known, *_awaited(session, lot.key)}

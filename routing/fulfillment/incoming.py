@@ -1,6 +1,6 @@
 """Incoming goods: what is on its way to the sites, and how late such goods usually are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -69,13 +69,12 @@ class Incoming:
         """
         serving = {site.site: site.customs for site in Network.of(brand).serving}
         rows = brand.table("inbound")[["site", "item", "quantity", "due", "purchase_order"]]
-        lots: dict[SupplyKey, Lot] = {}
-        for site, item, units, due, reference in rows.itertuples(index=False):
-            if site in serving and units >= 1:
-                lot = Lot(site, item, serving[site], int(units), due.date(), str(reference))
-                known = lots.get(lot.key)
-                lots[lot.key] = replace(lot, units=lot.units + known.units) if known else lot
-        return cls(in_turn(lots.values()), *_delays(brand))
+        lots = summed(
+            Lot(site, item, serving[site], int(units), due.date(), str(reference))
+            for site, item, units, due, reference in rows.itertuples(index=False)
+            if site in serving and units >= 1
+        )
+        return cls(in_turn(lots), *_delays(brand))
 
     @cached_property
     def by_item(self) -> Mapping[str, tuple[Lot, ...]]:
@@ -93,6 +92,15 @@ class Incoming:
     def delays_of(self, supplier: str) -> tuple[int, ...]:
         """Returns how late goods of a supplier may come: by its record, or by that of all."""
         return self.record.get(supplier, self.delays)
+
+
+def summed(lots: Iterable[Lot]) -> Collection[Lot]:
+    """Returns one lot for each key, with the units of all that have it."""
+    found: dict[SupplyKey, Lot] = {}
+    for lot in lots:
+        known = found.get(lot.key)
+        found[lot.key] = replace(lot, units=lot.units + known.units) if known else lot
+    return found.values()
 
 
 def in_turn(lots: Iterable[Lot]) -> tuple[Lot, ...]:
